@@ -1,0 +1,172 @@
+package content
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+)
+
+// Document is what a manifest or an index says, as far as moving it needs. Its bytes are the truth; this is only read from them.
+type Document struct {
+	MediaType    string       // as the document and its server say it; never empty
+	ArtifactType string       // of an OCI artifact manifest or index
+	Config       *Descriptor  // of a manifest
+	Layers       []Descriptor // of a manifest
+	Manifests    []Descriptor // of an index
+	Subject      *Descriptor  // what an artifact refers to; not a child
+	Annotations  map[string]string
+}
+
+// Children returns what must be in a store before the document is: the config and the layers of a manifest, the manifests of an
+// index.
+func (d *Document) Children() []Descriptor {
+	if d.Config == nil {
+		return d.Manifests
+	}
+	return append([]Descriptor{*d.Config}, d.Layers...)
+}
+
+// ParseDocument reads a manifest or an index. mediaType is what the server or the descriptor said of it; where that is empty or
+// says nothing ("application/json"), the document's own word or shape decides.
+//
+// Refused as [ErrInvalid] are: what is not JSON or has something behind it, duplicate keys, a mediaType inside that contradicts the one
+// outside, a document with both layers and manifests or whose fields contradict its media type (CVE-2021-41190),
+// bad digests and sizes, Docker schema 1, and more than [MaxDocument] bytes.
+func ParseDocument(mediaType string, data []byte) (*Document, error) {
+	if len(data) > MaxDocument {
+		return nil, fmt.Errorf("%w manifest: %d bytes are more than the limit of %d", ErrInvalid, len(data), MaxDocument)
+	}
+	var raw struct {
+		SchemaVersion int             `json:"schemaVersion"`
+		MediaType     string          `json:"mediaType"`
+		ArtifactType  string          `json:"artifactType"`
+		Config        *Descriptor     `json:"config"`
+		Layers        *[]Descriptor   `json:"layers"`
+		Manifests     *[]Descriptor   `json:"manifests"`
+		Subject       *Descriptor     `json:"subject"`
+		FSLayers      json.RawMessage `json:"fsLayers"`
+
+		Annotations map[string]string `json:"annotations"`
+	}
+	if err := checkKeys(data); err != nil {
+		return nil, fmt.Errorf("%w manifest: %w", ErrInvalid, err)
+	}
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return nil, fmt.Errorf("%w manifest: %w", ErrInvalid, err)
+	}
+	if IsSchema1(mediaType) || IsSchema1(raw.MediaType) || raw.FSLayers != nil || raw.SchemaVersion == 1 {
+		return nil, fmt.Errorf("%w manifest: Docker schema 1 is not supported; have the image pushed again by a current tool", ErrInvalid)
+	}
+	if IsDocument(mediaType) && raw.MediaType != "" && raw.MediaType != mediaType {
+		return nil, fmt.Errorf("%w manifest: its mediaType is %q, but it was served as %q", ErrInvalid, short(raw.MediaType), mediaType)
+	}
+	if !IsDocument(mediaType) {
+		mediaType = raw.MediaType
+	}
+	isManifest, isIndex := raw.Config != nil || raw.Layers != nil, raw.Manifests != nil
+	switch {
+	case isManifest && isIndex:
+		return nil, fmt.Errorf("%w manifest: it has both layers and manifests", ErrInvalid)
+	case mediaType == "" && isManifest:
+		mediaType = OCIManifest
+	case mediaType == "" && isIndex:
+		mediaType = OCIIndex
+	}
+	switch {
+	case IsManifest(mediaType) && (raw.Config == nil || isIndex):
+		return nil, fmt.Errorf("%w manifest: %s without a config", ErrInvalid, mediaType)
+	case IsIndex(mediaType) && !isIndex:
+		return nil, fmt.Errorf("%w index: %s without manifests", ErrInvalid, mediaType)
+	case !IsDocument(mediaType):
+		return nil, fmt.Errorf("%w manifest: media type %q is none of a manifest or an index", ErrInvalid, short(mediaType))
+	}
+	d := &Document{MediaType: mediaType, ArtifactType: raw.ArtifactType, Config: raw.Config, Subject: raw.Subject, Annotations: raw.Annotations}
+	if raw.Layers != nil {
+		d.Layers = *raw.Layers
+	}
+	if raw.Manifests != nil {
+		d.Manifests = *raw.Manifests
+	}
+	return d, d.check()
+}
+
+// check holds the descriptors of a document to the rules of image-spec, descriptor.md.
+func (d *Document) check() error {
+	all := append([]Descriptor(nil), d.Children()...)
+	if d.Subject != nil {
+		all = append(all, *d.Subject)
+	}
+	for _, desc := range all {
+		if _, err := ParseDigest(desc.Digest.String()); err != nil {
+			return fmt.Errorf("%w manifest: %w", ErrInvalid, err)
+		}
+		if desc.Size < 0 {
+			return fmt.Errorf("%w manifest: %s has size %d", ErrInvalid, desc.Digest, desc.Size)
+		}
+	}
+	return nil
+}
+
+// checkKeys reports a key that stands twice in one object, which two readers may understand in two ways, and anything behind the value.
+func checkKeys(data []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if err := checkValue(dec, 0); err != nil {
+		return err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return fmt.Errorf("something follows the document")
+	}
+	return nil
+}
+
+// maxDepth bounds how deeply documents may be nested; real ones stay below 10.
+const maxDepth = 200
+
+func checkValue(dec *json.Decoder, depth int) error {
+	if depth > maxDepth {
+		return fmt.Errorf("nested more than %d deep", maxDepth)
+	}
+	tok, err := dec.Token()
+	if err != nil {
+		return err
+	}
+	delim, ok := tok.(json.Delim)
+	if !ok {
+		return nil
+	}
+	seen := map[string]bool{}
+	for dec.More() {
+		if delim == '{' {
+			key, err := dec.Token()
+			if err != nil {
+				return err
+			}
+			name, _ := key.(string)
+			if seen[name] {
+				return fmt.Errorf("key %q stands twice in one object", short(name))
+			}
+			seen[name] = true
+		}
+		if err := checkValue(dec, depth+1); err != nil {
+			return err
+		}
+	}
+	_, err = dec.Token()
+	return err
+}
+
+// CheckBytes reports whether data has the digest and size of desc.
+func CheckBytes(desc Descriptor, data []byte) error {
+	if desc.Size >= 0 && int64(len(data)) != desc.Size {
+		return fmt.Errorf("%s: %w: %d bytes, promised were %d", desc.Digest, ErrVerification, len(data), desc.Size)
+	}
+	dgst, err := ParseDigest(desc.Digest.String())
+	if err != nil {
+		return err
+	}
+	if got := dgst.Algorithm().FromBytes(data); got != desc.Digest {
+		return fmt.Errorf("%s: %w: the bytes have digest %s", desc.Digest, ErrVerification, got)
+	}
+	return nil
+}

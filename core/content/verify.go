@@ -1,0 +1,120 @@
+package content
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// MaxDocument is the size in bytes up to which manifests, indexes and configs are read. The distribution spec asks registries to take
+// manifests of 4 MiB; more is refused.
+const MaxDocument = 4 << 20
+
+// Verify returns a reader of r that ends with [ErrVerification] in place of io.EOF when the bytes are not those of desc, and fails as soon as
+// they are too many. Closing it closes r.
+func Verify(r io.ReadCloser, desc Descriptor) (io.ReadCloser, error) {
+	if _, err := ParseDigest(desc.Digest.String()); err != nil {
+		r.Close()
+		return nil, err
+	}
+	return &verifier{r: r, desc: desc, hash: desc.Digest.Algorithm().Digester()}, nil
+}
+
+type verifier struct {
+	r    io.ReadCloser
+	desc Descriptor
+	hash digest.Digester
+	n    int64
+	err  error
+}
+
+// Read implements io.Reader.
+func (v *verifier) Read(p []byte) (int, error) {
+	if v.err != nil {
+		return 0, v.err
+	}
+	n, err := v.r.Read(p)
+	v.n += int64(n)
+	v.hash.Hash().Write(p[:n]) // a hash never fails
+	switch {
+	case v.desc.Size >= 0 && v.n > v.desc.Size:
+		n, err = 0, fmt.Errorf("%s: %w: more than the promised %d bytes", v.desc.Digest, ErrVerification, v.desc.Size)
+	case err == io.EOF:
+		err = v.end()
+	}
+	v.err = err
+	return n, err
+}
+
+// end is the error with which the reader ends: io.EOF when everything is right.
+func (v *verifier) end() error {
+	if v.desc.Size >= 0 && v.n != v.desc.Size {
+		return fmt.Errorf("%s: %w: %d bytes, promised were %d", v.desc.Digest, ErrVerification, v.n, v.desc.Size)
+	}
+	if got := v.hash.Digest(); got != v.desc.Digest {
+		return fmt.Errorf("%s: %w: the bytes have digest %s", v.desc.Digest, ErrVerification, got)
+	}
+	return io.EOF
+}
+
+// Close implements io.Closer.
+func (v *verifier) Close() error { return v.r.Close() }
+
+// ReadAll fetches a small blob or document whole: at most [MaxDocument] bytes, verified.
+func ReadAll(ctx context.Context, src Fetcher, desc Descriptor) ([]byte, error) {
+	return ReadLimited(ctx, src, desc, MaxDocument)
+}
+
+// ReadLimited fetches a blob whole, verified, and fails when it has more than limit bytes.
+func ReadLimited(ctx context.Context, src Fetcher, desc Descriptor, limit int64) ([]byte, error) {
+	if desc.Size > limit {
+		return nil, fmt.Errorf("%s: %d bytes are more than the limit of %d", desc.Digest, desc.Size, limit)
+	}
+	r, err := src.Fetch(ctx, desc)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	var b bytes.Buffer
+	if desc.Size > 0 {
+		b.Grow(int(desc.Size) + bytes.MinRead)
+	}
+	// One byte over the limit tells a blob of just the limit from a longer one; the verifier sees the true end of the former.
+	n, err := io.Copy(&b, io.LimitReader(r, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if n > limit {
+		return nil, fmt.Errorf("%s: more than the limit of %d bytes", desc.Digest, limit)
+	}
+	return b.Bytes(), nil
+}
+
+// FromBytes opens data.
+func FromBytes(data []byte) Opener {
+	return func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
+}
+
+// FromFetcher opens the blob desc of src.
+func FromFetcher(src Fetcher, desc Descriptor) Opener {
+	return func(ctx context.Context) (io.ReadCloser, error) { return src.Fetch(ctx, desc) }
+}
+
+// ReadOpener reads what open opens, verified against desc, whole.
+func ReadOpener(ctx context.Context, open Opener, desc Descriptor) ([]byte, error) {
+	return ReadLimited(ctx, openerFetcher(open), desc, MaxDocument)
+}
+
+type openerFetcher Opener
+
+// Fetch implements Fetcher.
+func (o openerFetcher) Fetch(ctx context.Context, desc Descriptor) (io.ReadCloser, error) {
+	r, err := o(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return Verify(r, desc)
+}
