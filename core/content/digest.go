@@ -1,6 +1,8 @@
 package content
 
 import (
+	_ "crypto/sha256" // go-digest panics on an algorithm that is not linked in
+	_ "crypto/sha512"
 	"fmt"
 	"regexp"
 
@@ -17,6 +19,17 @@ func ParseDigest(s string) (digest.Digest, error) {
 		return "", fmt.Errorf("%w digest %q: want sha256: and 64, or sha512: and 128 lower-case hex digits", ErrInvalid, short(s))
 	}
 	return digest.Digest(s), nil
+}
+
+// CheckPush reports as [ErrInvalid] a descriptor that content can't be pushed by: a malformed digest, or an unknown size.
+func CheckPush(desc Descriptor) error {
+	if _, err := ParseDigest(desc.Digest.String()); err != nil {
+		return err
+	}
+	if desc.Size < 0 {
+		return fmt.Errorf("push %s: %w size %d: only reads may leave it open", desc.Digest, ErrInvalid, desc.Size)
+	}
+	return nil
 }
 
 // Of returns the descriptor of data.

@@ -10,8 +10,12 @@
 //     descriptor names were read. Anything else ends with an error that is [ErrVerification]. A descriptor
 //     whose Size is negative has an unknown size; its digest is still verified.
 //   - What is missing is an error that is [ErrNotFound].
-//   - [Pusher.Push] stores nothing under a digest that the bytes do not have. Pushing what is there is no error.
-//   - All methods may be called by many goroutines at once and return soon after their context ends.
+//   - [Pusher.Push] stores nothing under a digest or a size that the bytes do not have: such bytes are [ErrVerification]. Pushing what
+//     is there is no error. It wants the size: a descriptor without one is [ErrInvalid] ([CheckPush]).
+//   - A malformed digest is [ErrInvalid] to Fetch and Push and never becomes part of a path or a URL.
+//   - The error of an [Opener] or of its reader can be found in that of Push by [errors.Is].
+//   - All methods may be called by many goroutines at once and return soon after their context ends, with an error that is
+//     [context.Canceled] or [context.DeadlineExceeded] (or the context's cause). The context of a Fetch or an Opener governs the reader too.
 //
 // contenttest.TestStore holds a store to them.
 //

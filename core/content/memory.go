@@ -28,6 +28,9 @@ func (m *Memory) Fetch(ctx context.Context, desc Descriptor) (io.ReadCloser, err
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
+	if _, err := ParseDigest(desc.Digest.String()); err != nil {
+		return nil, err
+	}
 	m.mu.RLock()
 	blob, ok := m.blobs[desc.Digest]
 	m.mu.RUnlock()
@@ -53,6 +56,9 @@ func (m *Memory) Push(ctx context.Context, desc Descriptor, open Opener) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
+	if err := CheckPush(desc); err != nil {
+		return err
+	}
 	r, err := openerFetcher(open).Fetch(ctx, desc)
 	if err != nil {
 		return err
@@ -71,6 +77,9 @@ func (m *Memory) put(desc Descriptor, data []byte) {
 	defer m.mu.Unlock()
 	if m.blobs == nil {
 		m.blobs = map[digest.Digest]memoryBlob{}
+	}
+	if old, ok := m.blobs[desc.Digest]; ok && IsDocument(old.mediaType) {
+		return // the same bytes pushed as a mere blob are still a manifest to those who resolve it
 	}
 	m.blobs[desc.Digest] = memoryBlob{desc.MediaType, data}
 }
