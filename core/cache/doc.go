@@ -1,0 +1,26 @@
+// Package cache keeps blobs and small records in a directory of the user, for later runs and for other processes.
+//
+// A [Cache] is a [content.Store] and a [content.Ingester]: layers are built into it, bases are kept in it. Its directory holds
+//
+//	blobs/sha256/ab/abcdef…   blobs, by digest
+//	records/BUCKET/ab/abc…    records: small values under keys, each with a checksum
+//	tmp/                      what is being written
+//
+// # What may happen to it
+//
+// Any number of processes may use one directory at once, be killed at any moment, or meet a full disk. A blob or a record appears under its name
+// whole or not at all; two writers of one blob write the same bytes and the last one stays. Nothing is synced to the disk, so a
+// power failure may leave a damaged file.
+//
+// What is damaged is a miss, never an error: the first [Cache.Fetch] of a blob that this process has not verified or written
+// reads and hashes it whole; if it is not what its name says, it is removed and reported as [content.ErrNotFound]. What comes later is verified
+// while it is read, as every store does. [Cache.Exists] looks at the size alone, because it is asked far more often, so
+// "it exists" is a good guess and Fetch the proof: callers treat ErrNotFound from Fetch as they treat false from Exists.
+//
+// # Blobs in flight
+//
+// [Cache.Begin] makes a [Pending]: a blob that one goroutine writes while others read what is there already and wait for
+// the rest. That is how a layer is uploaded while it is being built.
+//
+// Secrets never come here. Files have mode 0600 and directories 0700.
+package cache

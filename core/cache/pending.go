@@ -1,0 +1,212 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/imgscript/imgscript/core/atomicfile"
+	"github.com/imgscript/imgscript/core/content"
+)
+
+// ErrAborted is the error of a pending blob whose writer gave up without saying why.
+var ErrAborted = errors.New("the writing of this blob was given up")
+
+// Pending is a blob that is about to be written, is being written, or has been. One goroutine calls Ingest, or Abort; any number of others
+// Open and Wait, before, meanwhile and after. It holds no resources outside of Ingest and of the readers.
+//
+// It implements content.Ingester and content.Pending.
+type Pending struct {
+	cache     *Cache
+	mediaType string
+	ended     chan struct{} // closed when desc or err is final
+
+	mu      sync.Mutex
+	begun   bool          // by Ingest
+	name    string        // of the file, below the cache's root; empty until there is one
+	size    int64         // bytes that can be read
+	changed chan struct{} // closed when there are more, or at the end; nil while nobody waits
+	desc    content.Descriptor
+	err     error
+}
+
+// Begin makes a blob of that media type that its caller is about to write with Ingest. A Pending that nobody will
+// ingest into must be aborted, since followers wait for its end.
+func (c *Cache) Begin(mediaType string) *Pending {
+	return &Pending{cache: c, mediaType: mediaType, ended: make(chan struct{})}
+}
+
+// Ingest implements content.Ingester: it stores what write writes and shows it to the followers as it comes. It can be called once. mediaType
+// is that of the descriptor; empty means the one of Begin. The writer that write gets fails when ctx ends and after Abort.
+//
+// When write fails, its error is returned, the followers get it, and nothing is stored.
+func (p *Pending) Ingest(ctx context.Context, mediaType string, write func(io.Writer) error) (content.Descriptor, error) {
+	if mediaType == "" {
+		mediaType = p.mediaType
+	}
+	if err := p.begin(); err != nil {
+		return content.Descriptor{}, err
+	}
+	defer p.Abort(nil) // nothing to do but after a panic in write
+	desc, err := p.ingest(ctx, mediaType, write)
+	if err != nil {
+		p.Abort(err)
+	}
+	return desc, err
+}
+
+func (p *Pending) begin() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err != nil {
+		return p.err
+	}
+	if p.begun {
+		return errors.New("ingest: this blob has a writer already")
+	}
+	p.begun = true
+	return nil
+}
+
+func (p *Pending) ingest(ctx context.Context, mediaType string, write func(io.Writer) error) (content.Descriptor, error) {
+	if err := context.Cause(ctx); err != nil {
+		return content.Descriptor{}, err
+	}
+	f, err := atomicfile.Create(p.cache.root, tmpDir, 0o600)
+	if err != nil {
+		return content.Descriptor{}, fmt.Errorf("cache: %w", err)
+	}
+	keep := false
+	defer func() {
+		if !keep {
+			f.Discard()
+		}
+	}()
+	hash := digest.SHA256.Hash()
+	err = write(writerFunc(func(b []byte) (int, error) {
+		if err := context.Cause(ctx); err != nil {
+			return 0, err
+		}
+		n, err := f.Write(b)
+		if aborted := p.grow(f.Name(), n); err == nil {
+			err = aborted
+		}
+		hash.Write(b[:n])
+		return n, err
+	}))
+	if err == nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		return content.Descriptor{}, err
+	}
+	keep = true
+	return p.commit(f, mediaType, digest.NewDigest(digest.SHA256, hash))
+}
+
+type writerFunc func([]byte) (int, error)
+
+// Write implements io.Writer.
+func (w writerFunc) Write(p []byte) (int, error) { return w(p) }
+
+// grow says that n more bytes can be read from the file name; its error is that of Abort.
+func (p *Pending) grow(name string, n int) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.name = name
+	p.size += int64(n)
+	p.wake()
+	return p.err
+}
+
+// commit gives the blob its final name. Followers open the file by name, so the name changes with the file under the lock.
+func (p *Pending) commit(f *atomicfile.File, mediaType string, d digest.Digest) (content.Descriptor, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err != nil { // aborted after the last write
+		f.Discard()
+		return content.Descriptor{}, p.err
+	}
+	name, err := p.cache.commit(f, d)
+	if err != nil {
+		return content.Descriptor{}, err
+	}
+	p.name = name
+	p.desc = content.Descriptor{MediaType: mediaType, Digest: d, Size: p.size}
+	p.wake()
+	close(p.ended)
+	return p.desc, nil
+}
+
+// Abort ends a blob that will not be written, or not to its end: err is what the followers and the writer get; nil is [ErrAborted]. A blob
+// that has ended stays as it is.
+func (p *Pending) Abort(err error) {
+	if err == nil {
+		err = ErrAborted
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.hasEnded() {
+		return
+	}
+	p.err = err
+	p.wake()
+	close(p.ended)
+}
+
+func (p *Pending) hasEnded() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// wake tells who waits for more bytes to look again. The caller holds mu.
+func (p *Pending) wake() {
+	if p.changed != nil {
+		close(p.changed)
+		p.changed = nil
+	}
+}
+
+// more returns how many bytes can be read. When that is offset, more is closed as soon as there are more or the blob has ended; the error is
+// io.EOF when no more will come.
+func (p *Pending) more(offset int64) (size int64, more <-chan struct{}, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.err != nil:
+		return 0, nil, p.err
+	case offset < p.size:
+		return p.size, nil, nil
+	case p.hasEnded():
+		return 0, nil, io.EOF
+	case p.changed == nil:
+		p.changed = make(chan struct{})
+	}
+	return p.size, p.changed, nil
+}
+
+// open opens the file by the name that it has now.
+func (p *Pending) open() (*os.File, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cache.open(p.name)
+}
+
+// Wait implements content.Pending.
+func (p *Pending) Wait(ctx context.Context) (content.Descriptor, error) {
+	select {
+	case <-p.ended:
+		return p.desc, p.err // written before ended was closed, and never again
+	case <-ctx.Done():
+		return content.Descriptor{}, context.Cause(ctx)
+	}
+}

@@ -1,0 +1,3 @@
+package cache
+
+var children = map[string]func(string){}

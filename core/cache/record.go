@@ -1,0 +1,99 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"regexp"
+
+	"github.com/imgscript/imgscript/core/atomicfile"
+)
+
+// MaxRecord is the most bytes that a record's value can have. Larger things are blobs.
+const MaxRecord = 4 << 20
+
+var bucketPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
+
+// Get returns the value that was last put under key in bucket. What is missing, damaged or unreadable is false: the caller finds
+// the value out again.
+func (c *Cache) Get(ctx context.Context, bucket, key string) ([]byte, bool) {
+	if ctx.Err() != nil || !bucketPattern.MatchString(bucket) {
+		return nil, false
+	}
+	name := recordName(bucket, key)
+	f, err := c.root.Open(name)
+	if err != nil {
+		return nil, false
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, sha256.Size+MaxRecord+1))
+	if err != nil || len(data) < sha256.Size || len(data) > sha256.Size+MaxRecord {
+		return nil, c.drop(name)
+	}
+	sum, value := data[:sha256.Size], data[sha256.Size:]
+	if !bytes.Equal(sum, checksum(bucket, key, value)) {
+		return nil, c.drop(name)
+	}
+	return value, true
+}
+
+// drop removes a record that is damaged.
+func (c *Cache) drop(name string) (ok bool) {
+	c.root.Remove(name)
+	return false
+}
+
+// Put keeps value, at most [MaxRecord] bytes, under key in bucket, in place of what was there. Buckets are short names of lower-case letters,
+// digits and dashes; keys may be any text.
+func (c *Cache) Put(ctx context.Context, bucket, key string, value []byte) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if !bucketPattern.MatchString(bucket) {
+		return fmt.Errorf("cache: bucket %q: want lower-case letters, digits and dashes", bucket)
+	}
+	if len(value) > MaxRecord {
+		return fmt.Errorf("cache: record %q of %d bytes: the limit is %d", key, len(value), MaxRecord)
+	}
+	data := append(checksum(bucket, key, value), value...)
+	name := recordName(bucket, key)
+	if err := atomicfile.WriteFile(c.root, tmpDir, name, data, 0o600); err != nil {
+		return fmt.Errorf("cache: %w", err)
+	}
+	return nil
+}
+
+// Delete removes the record under key in bucket, if there is one.
+func (c *Cache) Delete(ctx context.Context, bucket, key string) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if !bucketPattern.MatchString(bucket) {
+		return nil
+	}
+	if err := c.root.Remove(recordName(bucket, key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cache: %w", err)
+	}
+	return nil
+}
+
+// recordName is where the record lies. Keys are hashed, since they may hold any byte and have any length.
+func recordName(bucket, key string) string {
+	sum := sha256.Sum256([]byte(key))
+	name := hex.EncodeToString(sum[:])
+	return path.Join("records", bucket, name[:2], name)
+}
+
+// checksum covers bucket and key too, so that a record that was moved or copied to another's name is a miss.
+func checksum(bucket, key string, value []byte) []byte {
+	h := sha256.New()
+	fmt.Fprintf(h, "imgscript record 1\n%q %q\n", bucket, key)
+	h.Write(value)
+	return h.Sum(nil)
+}
