@@ -1,10 +1,8 @@
 package content
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 )
 
 // Document is what a manifest or an index says, as far as moving it needs. Its bytes are the truth; this is only read from them.
@@ -49,8 +47,8 @@ func ParseDocument(mediaType string, data []byte) (*Document, error) {
 
 		Annotations map[string]string `json:"annotations"`
 	}
-	if err := checkKeys(data); err != nil {
-		return nil, fmt.Errorf("%w manifest: %w", ErrInvalid, err)
+	if err := CheckJSON(data); err != nil {
+		return nil, fmt.Errorf("manifest: %w", err)
 	}
 	if err := json.Unmarshal(data, &raw); err != nil {
 		return nil, fmt.Errorf("%w manifest: %w", ErrInvalid, err)
@@ -104,69 +102,6 @@ func (d *Document) check() error {
 		if desc.Size < 0 {
 			return fmt.Errorf("%w manifest: %s has size %d", ErrInvalid, desc.Digest, desc.Size)
 		}
-	}
-	return nil
-}
-
-// checkKeys reports a key that stands twice in one object, which two readers may understand in two ways, and anything behind the value.
-func checkKeys(data []byte) error {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	if err := checkValue(dec, 0); err != nil {
-		return err
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return fmt.Errorf("something follows the document")
-	}
-	return nil
-}
-
-// maxDepth bounds how deeply documents may be nested; real ones stay below 10.
-const maxDepth = 200
-
-func checkValue(dec *json.Decoder, depth int) error {
-	if depth > maxDepth {
-		return fmt.Errorf("nested more than %d deep", maxDepth)
-	}
-	tok, err := dec.Token()
-	if err != nil {
-		return err
-	}
-	delim, ok := tok.(json.Delim)
-	if !ok {
-		return nil
-	}
-	seen := map[string]bool{}
-	for dec.More() {
-		if delim == '{' {
-			key, err := dec.Token()
-			if err != nil {
-				return err
-			}
-			name, _ := key.(string)
-			if seen[name] {
-				return fmt.Errorf("key %q stands twice in one object", short(name))
-			}
-			seen[name] = true
-		}
-		if err := checkValue(dec, depth+1); err != nil {
-			return err
-		}
-	}
-	_, err = dec.Token()
-	return err
-}
-
-// CheckBytes reports whether data has the digest and size of desc.
-func CheckBytes(desc Descriptor, data []byte) error {
-	if desc.Size >= 0 && int64(len(data)) != desc.Size {
-		return fmt.Errorf("%s: %w: %d bytes, promised were %d", desc.Digest, ErrVerification, len(data), desc.Size)
-	}
-	dgst, err := ParseDigest(desc.Digest.String())
-	if err != nil {
-		return err
-	}
-	if got := dgst.Algorithm().FromBytes(data); got != desc.Digest {
-		return fmt.Errorf("%s: %w: the bytes have digest %s", desc.Digest, ErrVerification, got)
 	}
 	return nil
 }

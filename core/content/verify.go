@@ -63,6 +63,21 @@ func (v *verifier) end() error {
 // Close implements io.Closer.
 func (v *verifier) Close() error { return v.r.Close() }
 
+// CheckBytes reports whether data has the digest and size of desc.
+func CheckBytes(desc Descriptor, data []byte) error {
+	if desc.Size >= 0 && int64(len(data)) != desc.Size {
+		return fmt.Errorf("%s: %w: %d bytes, promised were %d", desc.Digest, ErrVerification, len(data), desc.Size)
+	}
+	dgst, err := ParseDigest(desc.Digest.String())
+	if err != nil {
+		return err
+	}
+	if got := dgst.Algorithm().FromBytes(data); got != desc.Digest {
+		return fmt.Errorf("%s: %w: the bytes have digest %s", desc.Digest, ErrVerification, got)
+	}
+	return nil
+}
+
 // ReadAll fetches a small blob or document whole: at most [MaxDocument] bytes, verified.
 func ReadAll(ctx context.Context, src Fetcher, desc Descriptor) ([]byte, error) {
 	return ReadLimited(ctx, src, desc, MaxDocument)
