@@ -1,0 +1,243 @@
+package layout
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/imgscript/imgscript/core/atomicfile"
+	"github.com/imgscript/imgscript/core/content"
+)
+
+// emptyIndex is the index.json of a layout without images.
+const emptyIndex = `{"schemaVersion":2,"mediaType":"` + content.OCIIndex + `","manifests":[]}`
+
+// index is an index.json, of which only the list of manifests is ever changed.
+type index struct {
+	before, after []byte // what stands around that list
+	entries       []entry
+}
+
+// entry is one element of the list. Its bytes are the truth; desc is only read from them.
+type entry struct {
+	raw  json.RawMessage
+	desc content.Descriptor
+}
+
+// parseIndex reads an index.json. Two lists of manifests, none at all, or something behind the document are [content.ErrInvalid].
+func parseIndex(data []byte) (*index, error) {
+	var list json.RawMessage
+	x := &index{}
+	err := topLevel(data, func(key string, value json.RawMessage, end int) error {
+		if key != "manifests" {
+			return nil
+		}
+		if list != nil {
+			return errors.New("it has two lists of manifests")
+		}
+		list, x.before, x.after = value, data[:end-len(value)], data[end:]
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w %s: %w", content.ErrInvalid, indexFile, err)
+	}
+	if list == nil {
+		return nil, fmt.Errorf("%w %s: it has no list of manifests", content.ErrInvalid, indexFile)
+	}
+	var raws []json.RawMessage // null too, which Go programs write for an empty list
+	if err := json.Unmarshal(list, &raws); err != nil {
+		return nil, fmt.Errorf("%w %s: manifests: %w", content.ErrInvalid, indexFile, err)
+	}
+	for _, raw := range raws {
+		x.entries = append(x.entries, entry{raw: raw, desc: readEntry(raw)})
+	}
+	return x, nil
+}
+
+// topLevel calls each for every key of the JSON object data with its value and the offset of the value's end.
+func topLevel(data []byte, each func(key string, value json.RawMessage, end int) error) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if tok, err := dec.Token(); err != nil || tok != json.Delim('{') {
+		return errors.Join(errors.New("it is no JSON object"), err)
+	}
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return err
+		}
+		name, _ := key.(string)
+		if err := each(name, value, int(dec.InputOffset())); err != nil {
+			return err
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		return err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return errors.New("something follows the document")
+	}
+	return nil
+}
+
+// readEntry reads a descriptor. The zero one stands for what is none, or none that we can use.
+func readEntry(raw json.RawMessage) content.Descriptor {
+	var desc content.Descriptor
+	if json.Unmarshal(raw, &desc) != nil || desc.Size < 0 {
+		return content.Descriptor{}
+	}
+	if _, err := content.ParseDigest(desc.Digest.String()); err != nil {
+		return content.Descriptor{}
+	}
+	return desc
+}
+
+// encode returns the index.json.
+func (x *index) encode() []byte {
+	var b bytes.Buffer
+	b.Write(x.before)
+	b.WriteByte('[')
+	for i, e := range x.entries {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.Write(e.raw)
+	}
+	b.WriteByte(']')
+	b.Write(x.after)
+	return b.Bytes()
+}
+
+// isImage reports whether e is a manifest or an index that we can read.
+func (e entry) isImage() bool { return content.IsDocument(e.desc.MediaType) && e.desc.Digest != "" }
+
+// nameless reports whether e says nothing but which manifest is there, so that nothing is lost when another entry says it too.
+func (e entry) nameless() bool {
+	dec := json.NewDecoder(bytes.NewReader(e.raw))
+	dec.DisallowUnknownFields()
+	var d content.Descriptor
+	return dec.Decode(&d) == nil && d.Annotations == nil && d.URLs == nil && d.Data == nil
+}
+
+// newEntry lists desc under name; empty means none. Annotations of the descriptor are those of another place and stay behind.
+func newEntry(desc content.Descriptor, name string) (entry, error) {
+	d := content.Descriptor{MediaType: desc.MediaType, Digest: desc.Digest, Size: desc.Size, Platform: desc.Platform, ArtifactType: desc.ArtifactType}
+	if name != "" {
+		d.Annotations = map[string]string{ocispec.AnnotationRefName: name}
+	}
+	raw, err := json.Marshal(d)
+	return entry{raw: raw, desc: d}, err
+}
+
+// list gives desc an entry without a name, unless the layout lists it, by itself or in an index.
+func (x *index) list(ctx context.Context, l *Layout, desc content.Descriptor) error {
+	if err := x.adopt(ctx, l, desc); err != nil {
+		return err
+	}
+	if _, err := x.find(ctx, l, desc.Digest); !errors.Is(err, content.ErrNotFound) {
+		return err
+	}
+	e, err := newEntry(desc, "")
+	x.entries = append(x.entries, e)
+	return err
+}
+
+// name gives desc the name, in place of whatever has it, and drops its entry without a name.
+func (x *index) name(ctx context.Context, l *Layout, desc content.Descriptor, name string) error {
+	if err := x.adopt(ctx, l, desc); err != nil {
+		return err
+	}
+	e, err := newEntry(desc, name)
+	if err != nil {
+		return err
+	}
+	replaced := func(old entry) bool {
+		return refName(old.desc) == name || old.desc.Digest == desc.Digest && old.nameless()
+	}
+	place := slices.IndexFunc(x.entries, replaced)
+	if place < 0 {
+		place = len(x.entries)
+	}
+	for _, old := range x.entries {
+		if refName(old.desc) == name && sameContent(old.desc, desc) {
+			e = old // it may say more than we know
+		}
+	}
+	x.entries = slices.Insert(slices.DeleteFunc(x.entries, replaced), place, e)
+	return nil
+}
+
+func sameContent(a, b content.Descriptor) bool {
+	return a.Digest == b.Digest && a.Size == b.Size && a.MediaType == b.MediaType
+}
+
+// adopt drops the nameless entries of what the index desc contains: they are found through it.
+func (x *index) adopt(ctx context.Context, l *Layout, desc content.Descriptor) error {
+	if !content.IsIndex(desc.MediaType) {
+		return nil
+	}
+	children, err := l.children(ctx, desc)
+	if err != nil {
+		return err
+	}
+	x.entries = slices.DeleteFunc(x.entries, func(e entry) bool {
+		return e.nameless() && slices.ContainsFunc(children, func(c content.Descriptor) bool { return c.Digest == e.desc.Digest })
+	})
+	return nil
+}
+
+// abandoned is the age at which the temporary files of dead writers are removed.
+const abandoned = 10 * time.Minute
+
+// update changes index.json under the lock, or makes an empty one; without a change nothing is written.
+func (l *Layout) update(ctx context.Context, root *os.Root, edit func(*index) error) error {
+	if err := l.turn.Acquire(ctx, 1); err != nil {
+		return context.Cause(ctx)
+	}
+	defer l.turn.Release(1)
+	unlock, err := atomicfile.Lock(ctx, root, lockFile)
+	if err != nil {
+		return l.errorf("%w", err)
+	}
+	defer unlock()
+	atomicfile.Sweep(root, ".", abandoned)
+	old, err := readFile(root, indexFile)
+	missing := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !missing {
+		return l.errorf("%w", err)
+	}
+	if missing {
+		old = []byte(emptyIndex)
+	}
+	x, err := parseIndex(old)
+	if err != nil {
+		return l.errorf("%w", err)
+	}
+	unchanged := x.encode()
+	if err := edit(x); err != nil {
+		return l.errorf("%w", err)
+	}
+	data := x.encode()
+	switch {
+	case bytes.Equal(data, unchanged) && !missing:
+		return nil
+	case len(data) > content.MaxDocument:
+		return l.errorf("%s would have %d bytes, more than the limit of %d", indexFile, len(data), content.MaxDocument)
+	}
+	if err := atomicfile.WriteFile(root, ".", indexFile, data, filePerm); err != nil {
+		return l.errorf("%w", err)
+	}
+	return nil
+}

@@ -1,0 +1,3 @@
+package layout
+
+var children = map[string]func(string){}
