@@ -1,0 +1,112 @@
+package starlib
+
+import (
+	"fmt"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
+)
+
+// builtinFunc is what starlark.NewBuiltin takes.
+type builtinFunc = func(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error)
+
+// binding ties a function of api.star to Go. Tables of bindings are static.
+type binding struct {
+	name string // qualified: "image", "Image.add_files", "re.match"
+	args any    // the zero value of the struct that the arguments are bound to
+	fn   builtinFunc
+}
+
+// noArgs is the argument struct of functions without parameters.
+type noArgs struct{}
+
+// function makes the binding of a function of api.star whose arguments are bound to an A.
+func function[A any](name string, fn func(thread *starlark.Thread, args *A) (starlark.Value, error)) binding {
+	return binding{name, *new(A), func(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+		a, err := bindArgs[A](b, args, kwargs)
+		if err != nil {
+			return nil, err
+		}
+		return fn(thread, &a)
+	}}
+}
+
+// method makes the binding of a method of api.star: function with a receiver.
+func method[R starlark.Value, A any](name string, fn func(thread *starlark.Thread, recv R, args *A) (starlark.Value, error)) binding {
+	return binding{name, *new(A), func(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+		a, err := bindArgs[A](b, args, kwargs)
+		if err != nil {
+			return nil, err
+		}
+		return fn(thread, b.Receiver().(R), &a)
+	}}
+}
+
+// moduleOf makes a module of a table whose names begin with that of the module and a dot.
+func moduleOf(name string, table []binding) *starlarkstruct.Module {
+	m := &starlarkstruct.Module{Name: name, Members: starlark.StringDict{}}
+	for _, b := range table {
+		m.Members[b.name[len(name)+1:]] = starlark.NewBuiltin(b.name, b.fn)
+	}
+	return m
+}
+
+// attribute is how an attribute of api.star is read and set. set is nil when it is read-only; it is given what the script assigns, None too.
+type attribute[R starlark.Value] struct {
+	name string
+	get  func(recv R) (starlark.Value, error)
+	set  func(recv R, v starlark.Value) error
+}
+
+// class is the static table of one type of api.star; Attr, AttrNames and SetField of its values are one line each.
+type class[R starlark.Value] struct {
+	name       string // as Type returns it
+	attributes []attribute[R]
+	methods    []binding
+}
+
+// attr implements starlark.HasAttrs.Attr.
+func (c *class[R]) attr(recv R, name string) (starlark.Value, error) {
+	for _, a := range c.attributes {
+		if a.name == name {
+			return a.get(recv)
+		}
+	}
+	for _, m := range c.methods {
+		if m.name[len(c.name)+1:] == name {
+			return starlark.NewBuiltin(name, m.fn).BindReceiver(recv), nil
+		}
+	}
+	return nil, nil
+}
+
+// attrNames implements starlark.HasAttrs.AttrNames, which wants a new slice.
+func (c *class[R]) attrNames() []string {
+	var names []string
+	for _, a := range c.attributes {
+		names = append(names, a.name)
+	}
+	for _, m := range c.methods {
+		names = append(names, m.name[len(c.name)+1:])
+	}
+	return names
+}
+
+// setField implements starlark.HasSetField.SetField. Whether recv is frozen is for the caller to see to.
+func (c *class[R]) setField(recv R, name string, v starlark.Value) error {
+	for _, a := range c.attributes {
+		if a.name != name {
+			continue
+		}
+		if a.set == nil {
+			return fmt.Errorf("%s of an %s cannot be set", name, c.name)
+		}
+		return a.set(recv, v)
+	}
+	for _, m := range c.methods {
+		if m.name[len(c.name)+1:] == name {
+			return withHint(fmt.Errorf("%s of an %s is a method and cannot be set", name, c.name), fmt.Sprintf("call it: .%s(…)", name))
+		}
+	}
+	return starlark.NoSuchAttrError(fmt.Sprintf("%s has no .%s attribute", c.name, name))
+}
