@@ -31,14 +31,14 @@ func function[A any](name string, fn func(thread *starlark.Thread, args *A) (sta
 	}}
 }
 
-// method makes the binding of a method of api.star: function with a receiver.
-func method[R starlark.Value, A any](name string, fn func(thread *starlark.Thread, recv R, args *A) (starlark.Value, error)) binding {
+// method makes the binding of a method of api.star: function with a receiver, so that fn can be a method expression.
+func method[R starlark.Value, A any](name string, fn func(recv R, thread *starlark.Thread, args *A) (starlark.Value, error)) binding {
 	return binding{name, *new(A), func(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 		a, err := bindArgs[A](b, args, kwargs)
 		if err != nil {
 			return nil, err
 		}
-		return fn(thread, b.Receiver().(R), &a)
+		return fn(b.Receiver().(R), thread, &a)
 	}}
 }
 
