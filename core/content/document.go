@@ -1,8 +1,13 @@
 package content
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 )
 
 // Document is what a manifest or an index says, as far as moving it needs. Its bytes are the truth; this is only read from them.
@@ -17,47 +22,94 @@ type Document struct {
 }
 
 // Children returns what must be in a store before the document is: the config and the layers of a manifest, the manifests of an
-// index.
+// index. The slice is the caller's.
 func (d *Document) Children() []Descriptor {
 	if d.Config == nil {
-		return d.Manifests
+		return slices.Clone(d.Manifests)
 	}
 	return append([]Descriptor{*d.Config}, d.Layers...)
 }
 
-// ParseDocument reads a manifest or an index. mediaType is what the server or the descriptor said of it; where that is empty or
-// says nothing ("application/json"), the document's own word or shape decides.
+// rawDocument is the JSON of a manifest or an index. A null counts as nothing.
+type rawDocument struct {
+	SchemaVersion int             `json:"schemaVersion"`
+	MediaType     string          `json:"mediaType"`
+	ArtifactType  string          `json:"artifactType"`
+	Config        *Descriptor     `json:"config"`
+	Layers        *[]Descriptor   `json:"layers"`
+	Manifests     *[]Descriptor   `json:"manifests"`
+	Subject       *Descriptor     `json:"subject"`
+	FSLayers      json.RawMessage `json:"fsLayers"`
+
+	Annotations map[string]string `json:"annotations"`
+}
+
+// ParseDocument reads a manifest or an index. mediaType is what the server or the descriptor said of it; where that is none of a manifest
+// or an index ("", "application/json", "text/plain"), the document's own word or shape decides.
 //
-// Refused as [ErrInvalid] are: what is not JSON or has something behind it, duplicate keys, a mediaType inside that contradicts the one
-// outside, a document with both layers and manifests or whose fields contradict its media type (CVE-2021-41190),
-// bad digests and sizes, Docker schema 1, and more than [MaxDocument] bytes.
+// Refused as [ErrInvalid] are: what CheckJSON refuses, fields spelled in another case ("Layers": Go programs take them for the known ones and
+// others don't), a mediaType inside that contradicts the one outside, a document with both layers and manifests or
+// whose fields contradict its media type (CVE-2021-41190), bad digests, sizes and media types of what it points to, Docker schema 1,
+// and more than [MaxDocument] bytes.
 func ParseDocument(mediaType string, data []byte) (*Document, error) {
 	if len(data) > MaxDocument {
 		return nil, fmt.Errorf("%w manifest: %d bytes are more than the limit of %d", ErrInvalid, len(data), MaxDocument)
 	}
-	var raw struct {
-		SchemaVersion int             `json:"schemaVersion"`
-		MediaType     string          `json:"mediaType"`
-		ArtifactType  string          `json:"artifactType"`
-		Config        *Descriptor     `json:"config"`
-		Layers        *[]Descriptor   `json:"layers"`
-		Manifests     *[]Descriptor   `json:"manifests"`
-		Subject       *Descriptor     `json:"subject"`
-		FSLayers      json.RawMessage `json:"fsLayers"`
-
-		Annotations map[string]string `json:"annotations"`
-	}
-	if err := CheckJSON(data); err != nil {
-		return nil, fmt.Errorf("manifest: %w", err)
-	}
-	if err := json.Unmarshal(data, &raw); err != nil {
-		return nil, fmt.Errorf("%w manifest: %w", ErrInvalid, err)
+	raw, err := readDocument(data)
+	if err != nil {
+		return nil, err
 	}
 	if IsSchema1(mediaType) || IsSchema1(raw.MediaType) || raw.FSLayers != nil || raw.SchemaVersion == 1 {
 		return nil, fmt.Errorf("%w manifest: Docker schema 1 is not supported; have the image pushed again by a current tool", ErrInvalid)
 	}
+	if raw.SchemaVersion != 0 && raw.SchemaVersion != 2 {
+		return nil, fmt.Errorf("%w manifest: schemaVersion %d is not known", ErrInvalid, raw.SchemaVersion)
+	}
+	d := &Document{ArtifactType: raw.ArtifactType, Config: raw.Config, Subject: raw.Subject, Annotations: raw.Annotations}
+	if d.MediaType, err = raw.kind(mediaType); err != nil {
+		return nil, err
+	}
+	if raw.Layers != nil {
+		d.Layers = *raw.Layers
+	}
+	if raw.Manifests != nil {
+		d.Manifests = *raw.Manifests
+	}
+	if err := d.check(); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+func readDocument(data []byte) (*rawDocument, error) {
+	if err := CheckJSON(data); err != nil {
+		return nil, fmt.Errorf("manifest: %w", err)
+	}
+	raw := new(rawDocument)
+	err := json.Unmarshal(data, raw)
+	if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
+		return nil, fmt.Errorf("%w manifest: %s: unexpected %s", ErrInvalid, orDocument(wrong.Field), wrong.Value)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w manifest: %w", ErrInvalid, err)
+	}
+	if err := checkSpelling(data); err != nil {
+		return nil, fmt.Errorf("%w manifest: %w", ErrInvalid, err)
+	}
+	return raw, nil
+}
+
+func orDocument(field string) string {
+	if field == "" {
+		return "the document"
+	}
+	return field
+}
+
+// kind settles what the document is, by what is said outside, inside, and by its shape.
+func (raw *rawDocument) kind(mediaType string) (string, error) {
 	if IsDocument(mediaType) && raw.MediaType != "" && raw.MediaType != mediaType {
-		return nil, fmt.Errorf("%w manifest: its mediaType is %q, but it was served as %q", ErrInvalid, short(raw.MediaType), mediaType)
+		return "", fmt.Errorf("%w manifest: its mediaType is %q, but it was served as %q", ErrInvalid, short(raw.MediaType), mediaType)
 	}
 	if !IsDocument(mediaType) {
 		mediaType = raw.MediaType
@@ -65,42 +117,89 @@ func ParseDocument(mediaType string, data []byte) (*Document, error) {
 	isManifest, isIndex := raw.Config != nil || raw.Layers != nil, raw.Manifests != nil
 	switch {
 	case isManifest && isIndex:
-		return nil, fmt.Errorf("%w manifest: it has both layers and manifests", ErrInvalid)
+		return "", fmt.Errorf("%w manifest: it has both layers and manifests", ErrInvalid)
 	case mediaType == "" && isManifest:
 		mediaType = OCIManifest
 	case mediaType == "" && isIndex:
 		mediaType = OCIIndex
 	}
 	switch {
-	case IsManifest(mediaType) && (raw.Config == nil || isIndex):
-		return nil, fmt.Errorf("%w manifest: %s without a config", ErrInvalid, mediaType)
-	case IsIndex(mediaType) && !isIndex:
-		return nil, fmt.Errorf("%w index: %s without manifests", ErrInvalid, mediaType)
+	case mediaType == "":
+		return "", fmt.Errorf("%w manifest: it has neither a media type nor layers nor manifests", ErrInvalid)
 	case !IsDocument(mediaType):
-		return nil, fmt.Errorf("%w manifest: media type %q is none of a manifest or an index", ErrInvalid, short(mediaType))
+		return "", fmt.Errorf("%w manifest: media type %q is none of a manifest or an index", ErrInvalid, short(mediaType))
+	case IsManifest(mediaType) && isIndex:
+		return "", fmt.Errorf("%w manifest: %s with manifests", ErrInvalid, mediaType)
+	case IsManifest(mediaType) && raw.Config == nil:
+		return "", fmt.Errorf("%w manifest: %s without a config", ErrInvalid, mediaType)
+	case IsIndex(mediaType) && isManifest:
+		return "", fmt.Errorf("%w index: %s with a config or layers", ErrInvalid, mediaType)
+	case IsIndex(mediaType) && !isIndex:
+		return "", fmt.Errorf("%w index: %s without manifests", ErrInvalid, mediaType)
 	}
-	d := &Document{MediaType: mediaType, ArtifactType: raw.ArtifactType, Config: raw.Config, Subject: raw.Subject, Annotations: raw.Annotations}
-	if raw.Layers != nil {
-		d.Layers = *raw.Layers
-	}
-	if raw.Manifests != nil {
-		d.Manifests = *raw.Manifests
-	}
-	return d, d.check()
+	return mediaType, nil
 }
 
 // check holds the descriptors of a document to the rules of image-spec, descriptor.md.
 func (d *Document) check() error {
-	all := append([]Descriptor(nil), d.Children()...)
+	all := d.Children()
 	if d.Subject != nil {
 		all = append(all, *d.Subject)
 	}
 	for _, desc := range all {
 		if _, err := ParseDigest(desc.Digest.String()); err != nil {
-			return fmt.Errorf("%w manifest: %w", ErrInvalid, err)
+			return fmt.Errorf("manifest: %w", err)
 		}
 		if desc.Size < 0 {
 			return fmt.Errorf("%w manifest: %s has size %d", ErrInvalid, desc.Digest, desc.Size)
+		}
+		if desc.MediaType == "" {
+			return fmt.Errorf("%w manifest: %s has no mediaType", ErrInvalid, desc.Digest)
+		}
+	}
+	return nil
+}
+
+// known are the fields by which documents are understood, as they are spelled.
+func known() []string {
+	return []string{
+		"schemaVersion", "mediaType", "artifactType", "config", "layers", "manifests", "subject", "fsLayers", "annotations", // of documents
+		"digest", "size", "urls", "data", "platform", // of descriptors
+		"architecture", "os", "os.version", "os.features", "variant", // of platforms
+	}
+}
+
+// checkSpelling reports a field that is a known one but for its case, at any depth but in annotations, whose keys are free. encoding/json
+// takes it for the known one, and so do all registries written in Go; a reader that is exact sees another document.
+func checkSpelling(data []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	var value any
+	if err := dec.Decode(&value); err != nil {
+		return err
+	}
+	return spelling(value, known())
+}
+
+func spelling(value any, known []string) error {
+	switch value := value.(type) {
+	case []any:
+		for _, v := range value {
+			if err := spelling(v, known); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(value)) {
+			if i := slices.IndexFunc(known, func(k string) bool { return strings.EqualFold(k, key) }); i >= 0 && known[i] != key {
+				return fmt.Errorf("key %q is %q in another case", short(key), known[i])
+			}
+			if key == "annotations" {
+				continue
+			}
+			if err := spelling(value[key], known); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
