@@ -1,0 +1,95 @@
+package transport
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/imgscript/imgscript/core/content"
+	"github.com/imgscript/imgscript/core/layout"
+	"github.com/imgscript/imgscript/core/registry"
+)
+
+// Options says how references are opened. nil and the zero value open layouts relative to the working directory, for reading.
+type Options struct {
+	// Registry is the client for references to registries; nil makes them errors.
+	Registry *registry.Client
+	// Path turns a path of a reference into one of the file system, or says why it may not be used. nil takes it as it is.
+	Path func(path string) (string, error)
+	// Write opens for writing too. Without it, every write is an error that is content.ErrUnsupported.
+	Write bool
+}
+
+// Open opens the repository that ref is in: for registries a *registry.Repository when opts.Write is set, for layouts a *layout.Layout. It does no network
+// I/O, and what ref names need not exist. [Reference.Identifier] is the image's name in it. There is nothing to close.
+func Open(ctx context.Context, ref Reference, opts *Options) (content.Repository, error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	switch ref.Transport {
+	case Docker:
+		if o.Registry == nil {
+			return nil, fmt.Errorf("open %s: registries are %w here", ref, content.ErrUnsupported)
+		}
+		r := o.Registry.Repository(ref.Host, ref.Repository)
+		if !o.Write {
+			return readOnly{r}, nil
+		}
+		return r, nil
+	case OCI:
+		return openLayout(ref, o)
+	}
+	return nil, fmt.Errorf("open %s: %w: there is nothing to read from or write to", quote(ref.String()), content.ErrUnsupported)
+}
+
+func openLayout(ref Reference, o Options) (content.Repository, error) {
+	dir := ref.Path
+	if o.Path != nil {
+		var err error
+		if dir, err = o.Path(dir); err != nil {
+			return nil, fmt.Errorf("open %s: %w", quote(ref.Name()), err)
+		}
+	}
+	return layout.Open(dir, &layout.Options{ReadOnly: !o.Write})
+}
+
+// readOnly is a registry's repository without the methods that write, so that a source cannot become a target by mistake. The optional abilities of
+// sources stay.
+type readOnly struct{ repo *registry.Repository }
+
+// Fetch implements content.Fetcher.
+func (r readOnly) Fetch(ctx context.Context, desc content.Descriptor) (io.ReadCloser, error) {
+	return r.repo.Fetch(ctx, desc)
+}
+
+// Exists implements content.Store.
+func (r readOnly) Exists(ctx context.Context, desc content.Descriptor) (bool, error) {
+	return r.repo.Exists(ctx, desc)
+}
+
+// Resolve implements content.Resolver.
+func (r readOnly) Resolve(ctx context.Context, name string) (content.Descriptor, error) {
+	return r.repo.Resolve(ctx, name)
+}
+
+// Manifest implements content.ManifestReader.
+func (r readOnly) Manifest(ctx context.Context, name string) (content.Descriptor, []byte, error) {
+	return r.repo.Manifest(ctx, name)
+}
+
+// Sources implements content.Locator.
+func (r readOnly) Sources(desc content.Descriptor) []string { return r.repo.Sources(desc) }
+
+// Push implements content.Pusher: it refuses.
+func (r readOnly) Push(context.Context, content.Descriptor, content.Opener) error { return r.refuse() }
+
+// Tag implements content.Tagger: it refuses.
+func (r readOnly) Tag(context.Context, content.Descriptor, string) error { return r.refuse() }
+
+func (r readOnly) refuse() error {
+	return fmt.Errorf("%s: it was opened for reading alone: %w", r.repo.Location(), content.ErrUnsupported)
+}
