@@ -1,0 +1,111 @@
+package registrytest
+
+import (
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Fault is something that goes wrong with requests that match. What it does is the first of Drop, Lost, Stall, Status and Truncate that is set;
+// none of them lets the request pass, after the Delay.
+type Fault struct {
+	Method string // "" is any
+	Class  Class  // "" is any but tokens
+	Match  string // part of the path; "" is any
+	Nth    int    // the first request that it strikes, counted among those that match; 0 and 1 are the first
+	Times  int    // how many; 0 is one, negative all
+
+	Delay    time.Duration // before anything else
+	Drop     bool          // the connection breaks before the request is read
+	Lost     bool          // the request takes effect and the connection breaks in place of an answer
+	Stall    bool          // no answer, or, with Truncate, no more of it, until the client leaves
+	Status   int           // the answer
+	Header   http.Header   // with Status
+	Body     string        // with Status
+	Truncate int64         // the answer's body breaks off after as many bytes
+}
+
+// armed is a fault and what it has seen.
+type armed struct {
+	Fault
+	seen int
+}
+
+// SetFaults replaces the faults and counts anew.
+func (s *Server) SetFaults(faults ...Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = nil
+	for _, f := range faults {
+		s.faults = append(s.faults, &armed{Fault: f})
+	}
+}
+
+// strike returns the fault whose turn it is.
+func (s *Server) strike(r *record) *Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found *Fault
+	for _, f := range s.faults {
+		if !f.matches(r) {
+			continue
+		}
+		f.seen++
+		first, times := max(f.Nth, 1), max(f.Times, 1)
+		if f.seen >= first && (f.Times < 0 || f.seen < first+times) && found == nil {
+			found = &f.Fault
+		}
+	}
+	return found
+}
+
+// fail does what a fault does. It returns false when the request is to be served as usual.
+func (s *Server) fail(f *Fault, w *answer, r *http.Request) bool {
+	if !s.sleep(r, f.Delay) {
+		return true
+	}
+	switch {
+	case f.Drop:
+		panic(http.ErrAbortHandler)
+	case f.Lost:
+		s.backend.ServeHTTP(&nowhere{h: http.Header{}}, r)
+		panic(http.ErrAbortHandler)
+	case f.Stall && f.Truncate == 0:
+		s.stall(r)
+		return true
+	case f.Status != 0:
+		for key, values := range f.Header {
+			w.Header()[http.CanonicalHeaderKey(key)] = values
+		}
+		w.WriteHeader(f.Status)
+		w.Write([]byte(f.Body))
+		return true
+	case f.Truncate > 0:
+		w.cut, w.broken = f.Truncate, func() {
+			if f.Stall {
+				s.stall(r)
+			}
+			panic(http.ErrAbortHandler)
+		}
+	}
+	return false
+}
+
+// stall waits until the client leaves or the server ends.
+func (s *Server) stall(r *http.Request) {
+	select {
+	case <-r.Context().Done():
+	case <-s.done:
+	}
+}
+
+// nowhere is an answer that nobody gets.
+type nowhere struct{ h http.Header }
+
+func (n *nowhere) Header() http.Header         { return n.h }
+func (n *nowhere) Write(p []byte) (int, error) { return len(p), nil }
+func (n *nowhere) WriteHeader(int)             {}
+
+func (f *Fault) matches(r *record) bool {
+	return (f.Method == "" || f.Method == r.Method) && (f.Class == "" || f.Class == r.Class) && strings.Contains(r.Path, f.Match)
+}

@@ -1,0 +1,190 @@
+package registrytest
+
+import (
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/olareg/olareg"
+	"github.com/olareg/olareg/config"
+)
+
+// Options say what kind of registry a Server is. nil and the zero value are an open one on plain HTTP.
+type Options struct {
+	TLS bool // HTTPS with a certificate of its own, which Server.Client trusts
+
+	Auth   AuthMode          // what it asks for
+	Users  map[string]string // passwords by user
+	Rights []Right           // who may do what; nil: every user everything, nobody else anything
+
+	Latency time.Duration // before every answer but those about tokens
+	Quirks  Quirks
+	Faults  []Fault
+	// AllowMissing takes manifests whose blobs or children are missing, as some registries do.
+	AllowMissing bool
+}
+
+// Server is a registry that listens on loopback. Its methods may be called at any time, from any goroutine.
+type Server struct {
+	Host string // "127.0.0.1:PORT", the registry part of references
+	URL  string // with "http://" or "https://"
+
+	t       testing.TB
+	opts    Options
+	backend *olareg.Server
+	http    *httptest.Server
+	tokens  tokens
+	done    chan struct{} // closed when the server ends: stalled answers end too
+
+	mu     sync.Mutex
+	quirks Quirks
+	faults []*armed
+	log    []*record
+	max    int // most transfers seen at once
+	now    int
+}
+
+// New starts a server that ends with the test.
+func New(t testing.TB, opts *Options) *Server {
+	t.Helper()
+	s := &Server{t: t, done: make(chan struct{})}
+	if opts != nil {
+		s.opts = *opts
+	}
+	s.quirks = s.opts.Quirks
+	s.SetFaults(s.opts.Faults...)
+	s.backend = olareg.New(s.backendConfig())
+	s.http = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
+	s.http.Config.ErrorLog = log.New(io.Discard, "", 0) // aborted answers and TLS probes are meant to happen
+	if s.opts.TLS {
+		s.http.EnableHTTP2 = true
+		s.http.StartTLS()
+	} else {
+		s.http.Start()
+	}
+	s.URL = s.http.URL
+	_, s.Host, _ = strings.Cut(s.URL, "://")
+	t.Cleanup(s.close)
+	return s
+}
+
+func (s *Server) backendConfig() config.Config {
+	yes := true
+	c := config.Config{}
+	c.Storage.StoreType = config.StoreMem
+	c.Storage.GC.Frequency = -1
+	c.Storage.GC.GracePeriod = -1
+	c.Storage.GC.RepoUploadMax = -1
+	c.API.DeleteEnabled, c.API.Blob.DeleteEnabled = &yes, &yes
+	if s.opts.AllowMissing {
+		c.API.Manifest.SparseImage, c.API.Manifest.SparseIndex = &yes, &yes
+	}
+	return c
+}
+
+func (s *Server) close() {
+	close(s.done)
+	s.http.CloseClientConnections()
+	s.http.Close()
+	s.backend.Close()
+}
+
+// Client returns an HTTP client that trusts the server's certificate.
+func (s *Server) Client() *http.Client { return s.http.Client() }
+
+// SetQuirks replaces the quirks.
+func (s *Server) SetQuirks(q Quirks) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.quirks = q
+}
+
+// serve is everything that happens to a request, in order: the log, the wait, the faults, the credentials, the quirks, the registry.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	entry, done := s.begin(r)
+	defer done()
+	r.Body = &countedBody{r.Body, &entry.received}
+	out := &answer{ResponseWriter: w, entry: entry}
+	if entry.Class == ClassToken {
+		s.serveToken(out, r)
+		return
+	}
+	if !s.sleep(r, s.opts.Latency) {
+		return
+	}
+	if f := s.strike(entry); f != nil && s.fail(f, out, r) {
+		return
+	}
+	if !s.authorize(out, r, entry) {
+		return
+	}
+	s.mu.Lock()
+	quirks := s.quirks
+	s.mu.Unlock()
+	quirks.serve(s, out, r, entry)
+}
+
+// sleep waits unless the client leaves or the server ends.
+func (s *Server) sleep(r *http.Request, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-r.Context().Done():
+	case <-s.done:
+	}
+	return false
+}
+
+// Requests returns the log of what was asked since the start or the last Reset, token requests included, in order of arrival.
+func (s *Server) Requests() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]Request, len(s.log))
+	for i, r := range s.log {
+		list[i] = r.line()
+	}
+	return list
+}
+
+// Lines returns the log as text, one line a request, without token requests.
+func (s *Server) Lines() []string {
+	var lines []string
+	for _, r := range s.Requests() {
+		if r.Class != ClassToken {
+			lines = append(lines, r.String())
+		}
+	}
+	return lines
+}
+
+// Count returns how many requests of a method ("" is any) and class ("" is any) are in the log.
+func (s *Server) Count(method string, class Class) int {
+	return len(slices.DeleteFunc(s.Requests(), func(r Request) bool {
+		return method != "" && r.Method != method || class != "" && r.Class != class
+	}))
+}
+
+// MaxTransfers returns the largest number of requests with blob bodies, in either direction, that were under way at once.
+func (s *Server) MaxTransfers() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.max
+}
+
+// Reset empties the log.
+func (s *Server) Reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.log, s.max = nil, 0
+}
