@@ -1,0 +1,125 @@
+package registry
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/imgscript/imgscript/core/auth"
+)
+
+// Options changes how a client works. nil and the zero value are the defaults.
+type Options struct {
+	// Keychain finds credentials; nil is a client that is anonymous everywhere.
+	Keychain auth.Keychain
+	// Insecure names the hosts ("reg.lan" for every port, or "reg.lan:5000") that may speak plain HTTP, as loopback hosts always may.
+	Insecure []string
+	// Transport sends the requests; nil is a transport of the client's own: proxies from the environment, HTTP/2 with pings, no
+	// compression. It must not follow redirects nor decompress.
+	Transport http.RoundTripper
+	// Transfers is the number of blobs on their way at once for each host, in each direction; 0 means 4.
+	Transfers int
+	// UserAgent is sent with every request; "" means "imgscript".
+	UserAgent string
+	// Backoff says how failed requests are tried again.
+	Backoff Backoff
+	// Timeouts says when a silent registry is given up.
+	Timeouts Timeouts
+	// Sleep waits for d or until ctx ends, and then returns its error; nil is the real clock.
+	Sleep func(ctx context.Context, d time.Duration) error
+	// Now is the time of day, for Retry-After dates and the life of tokens; nil is the real clock.
+	Now func() time.Time
+	// Warn is told what a registry asks to be shown to users (distribution-spec, "Warnings"), once for each text, made printable; nil
+	// drops it. It is called by many goroutines.
+	Warn func(msg string)
+}
+
+func (o *Options) withDefaults() Options {
+	var opts Options
+	if o != nil {
+		opts = *o
+	}
+	opts.Insecure = append([]string(nil), opts.Insecure...)
+	if opts.Transfers <= 0 {
+		opts.Transfers = 4
+	}
+	if opts.UserAgent == "" {
+		opts.UserAgent = "imgscript"
+	}
+	if opts.Sleep == nil {
+		opts.Sleep = sleep
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Warn == nil {
+		opts.Warn = func(string) {}
+	}
+	opts.Backoff = opts.Backoff.withDefaults()
+	opts.Timeouts = opts.Timeouts.withDefaults()
+	return opts
+}
+
+// Client talks to registries. It is safe for concurrent use, and one is enough for a process: connections, limits and what is learnt of a
+// host belong to it.
+type Client struct {
+	shared *shared
+	auth   *auth.Authorizer
+	docs   *documents
+}
+
+// shared is what a client and those made by With have in common.
+type shared struct {
+	opts    Options
+	wire    http.RoundTripper
+	close   func()
+	warning *warnings
+
+	mu    sync.Mutex
+	hosts map[string]*host
+}
+
+// New returns a client. It does no I/O. Close it when it is no longer needed.
+func New(opts *Options) *Client {
+	s := &shared{opts: opts.withDefaults(), hosts: map[string]*host{}, close: func() {}}
+	s.wire = s.opts.Transport
+	if s.wire == nil {
+		t := newTransport()
+		s.wire, s.close = t, t.CloseIdleConnections
+	}
+	s.warning = &warnings{tell: s.opts.Warn, seen: map[string]bool{}}
+	return s.client(s.opts.Keychain)
+}
+
+func (s *shared) client(kc auth.Keychain) *Client {
+	return &Client{shared: s, docs: &documents{}, auth: auth.NewAuthorizer(&auth.AuthorizerOptions{
+		Keychain: kc,
+		Client:   s.tokenClient(),
+		Now:      s.opts.Now,
+	})}
+}
+
+// With returns a client that finds its credentials in kc and shares everything with c but the tokens and the documents in memory.
+func (c *Client) With(kc auth.Keychain) *Client { return c.shared.client(kc) }
+
+// Close closes the connections that nobody uses, those of clients made by With included. The client stays usable.
+func (c *Client) Close() { c.shared.close() }
+
+// Repository returns the repository name of host, as users write it ("docker.io", "localhost:5000"). name is complete: the "library/" of
+// Docker Hub is the caller's to add. It does no I/O; a malformed name is an error, [content.ErrInvalid], of every call.
+func (c *Client) Repository(host, name string) *Repository {
+	return &Repository{client: c, host: c.shared.host(host), name: name}
+}
+
+func (s *shared) host(name string) *host {
+	name = canonicalHost(name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h, ok := s.hosts[name]
+	if !ok {
+		h = newHost(name, &s.opts)
+		s.hosts[name] = h
+	}
+	return h
+}

@@ -1,0 +1,175 @@
+package registry
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// dockerHub is the name by which users know Docker Hub, and dockerHubAddr where it listens.
+const (
+	dockerHub     = "docker.io"
+	dockerHubAddr = "registry-1.docker.io"
+)
+
+// canonicalHost gives the hosts of Docker Hub one name.
+func canonicalHost(name string) string {
+	name = strings.ToLower(name)
+	if name == "index.docker.io" || name == dockerHubAddr {
+		return dockerHub
+	}
+	return name
+}
+
+// host is what a client knows of one registry.
+type host struct {
+	name string // as users write it
+	addr string // host or host:port on the wire
+
+	mayBePlain bool
+	probe      flight[string]
+
+	reads, writes *semaphore.Weighted // blobs on their way from and to it
+
+	mounts   atomic.Bool // a mount worked here
+	noStream atomic.Bool // it refused a streamed upload
+}
+
+func newHost(name string, opts *Options) *host {
+	addr := name
+	if name == dockerHub {
+		addr = dockerHubAddr
+	}
+	return &host{
+		name: name, addr: addr,
+		mayBePlain: isLoopback(addr) || isListed(opts.Insecure, addr),
+		reads:      semaphore.NewWeighted(int64(opts.Transfers)),
+		writes:     semaphore.NewWeighted(int64(opts.Transfers)),
+	}
+}
+
+// isLoopback reports whether addr is this computer by its text alone: a name that resolves to it is not enough.
+func isLoopback(addr string) bool {
+	name := hostname(addr)
+	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(name)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+func isListed(list []string, addr string) bool {
+	for _, entry := range list {
+		entry = strings.ToLower(entry)
+		if entry == addr || entry == hostname(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// hostname cuts the port and the brackets from addr.
+func hostname(addr string) string {
+	if name, _, err := net.SplitHostPort(addr); err == nil {
+		return name
+	}
+	return strings.Trim(addr, "[]")
+}
+
+// scheme says how to speak to the host. Only a host that may be plain is asked, once a client: HTTPS first, and plain HTTP when it doesn't
+// speak that.
+func (h *host) scheme(ctx context.Context, ask func(ctx context.Context, scheme string) error) (string, error) {
+	if !h.mayBePlain {
+		return "https", nil
+	}
+	return h.probe.do(ctx, func() (string, error) {
+		err := ask(ctx, "https")
+		switch {
+		case err == nil || isCertificate(err):
+			return "https", nil // the request will say what is wrong with the certificate
+		case isPlain(err):
+			return "http", nil
+		}
+		if ask(ctx, "http") == nil {
+			return "http", nil // a server that hung up on the TLS handshake
+		}
+		return "", err
+	})
+}
+
+// isPlain reports whether a TLS handshake was answered in plain HTTP. Only http.Client has an error of its own for that.
+func isPlain(err error) bool {
+	var record tls.RecordHeaderError
+	return errors.As(err, &record) && string(record.RecordHeader[:]) == "HTTP/"
+}
+
+// serves reports whether u is on the very scheme, host and port of the registry, once its scheme is known.
+func (h *host) serves(u *url.URL) bool {
+	scheme := "https"
+	if h.mayBePlain {
+		scheme = h.probe.get()
+	}
+	return u.Scheme == scheme && u.Host == h.addr
+}
+
+// flight finds a value out once, for all that ask meanwhile and later. A failure is told to those who waited for it and not kept.
+type flight[T any] struct {
+	mu      sync.Mutex
+	value   T
+	known   bool
+	current chan struct{} // closed when the one who is asking has finished; nil when nobody is
+}
+
+// do returns the value, by calling ask unless it is known. The context of the caller rules its own wait alone: if the one who asks gives up,
+// another does.
+func (f *flight[T]) do(ctx context.Context, ask func() (T, error)) (T, error) {
+	for {
+		f.mu.Lock()
+		if f.known {
+			defer f.mu.Unlock()
+			return f.value, nil
+		}
+		wait := f.current
+		if wait == nil {
+			f.current = make(chan struct{})
+			f.mu.Unlock()
+			return f.ask(ask)
+		}
+		f.mu.Unlock()
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			var zero T
+			return zero, context.Cause(ctx)
+		}
+	}
+}
+
+// get returns the value if it is known, and its zero otherwise.
+func (f *flight[T]) get() T {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.value
+}
+
+func (f *flight[T]) ask(ask func() (T, error)) (T, error) {
+	var err error
+	var value T
+	defer func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		close(f.current)
+		f.current = nil
+		f.value, f.known = value, err == nil
+	}()
+	value, err = ask()
+	return value, err
+}

@@ -1,0 +1,43 @@
+package registry_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/imgscript/imgscript/core/content"
+	"github.com/imgscript/imgscript/core/content/contenttest"
+	"github.com/imgscript/imgscript/core/registry"
+	"github.com/imgscript/imgscript/core/registry/registrytest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// noSleep is a clock that never waits.
+func noSleep(ctx context.Context, _ time.Duration) error { return context.Cause(ctx) }
+
+// newClient returns a client for tests: it does not wait between tries.
+func newClient(t testing.TB, opts *registry.Options) *registry.Client {
+	t.Helper()
+	o := registry.Options{}
+	if opts != nil {
+		o = *opts
+	}
+	if o.Sleep == nil {
+		o.Sleep = noSleep
+	}
+	c := registry.New(&o)
+	t.Cleanup(c.Close)
+	return c
+}
+
+func TestConformance(t *testing.T) {
+	open := func(t *testing.T) *registry.Repository {
+		reg := registrytest.New(t, &registrytest.Options{AllowMissing: true})
+		return newClient(t, nil).Repository(reg.Host, "app")
+	}
+	contenttest.TestStore(t, func(t *testing.T) content.Store { return open(t) }, nil)
+	contenttest.TestRepository(t, func(t *testing.T) content.Repository { return open(t) }, nil)
+}

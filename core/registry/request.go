@@ -1,0 +1,111 @@
+package registry
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"net/url"
+
+	"github.com/imgscript/imgscript/core/auth"
+	"github.com/imgscript/imgscript/core/content"
+)
+
+// request is one call of the distribution spec, on its way through the senders. It is never changed once it is sent: a sender that
+// needs another one makes a copy.
+type request struct {
+	op, subject string // for errors: "push", "blob sha256:…"
+	host        *host
+	repository  string // "host/name"
+
+	method string
+	url    *url.URL // without a scheme until the host's is known
+	header http.Header
+	open   content.Opener // the body, opened for every attempt; nil is none
+	size   int64          // of the body; -1 is unknown and is sent in chunks
+	scopes []auth.Scope   // what it needs; the first one matters most, since some servers read no other
+
+	once bool // not to be tried again by the retrier: its caller knows better what to do
+	slow bool // the registry works on it (a final PUT hashes a whole blob): its answer may take longer
+}
+
+// with returns a copy of the request that goes to u.
+func (r *request) with(u *url.URL) *request {
+	c := *r
+	c.url = u
+	c.header = maps.Clone(r.header)
+	return &c
+}
+
+// withHeader returns a copy of the request with a header set.
+func (r *request) withHeader(key, value string) *request {
+	c := r.with(r.url)
+	if c.header == nil {
+		c.header = http.Header{}
+	}
+	c.header.Set(key, value)
+	return c
+}
+
+// A sender sends a request, as a http.RoundTripper does: an answer of any status is no error, unless the sender is one that makes
+// errors of them. The caller closes the body of the answer, whose Request tells where it came from.
+type sender interface {
+	send(ctx context.Context, req *request) (*http.Response, error)
+}
+
+// send passes a request through everything that stands between a repository and the wire, outermost first.
+func (c *Client) send(ctx context.Context, req *request) (*http.Response, error) {
+	s := c.shared
+	var chain sender = &wire{via: s.wire, agent: s.opts.UserAgent, timeouts: s.opts.Timeouts, warn: s.warning}
+	plain := chain
+	chain = &redirector{next: chain}
+	chain = &authorizer{next: chain, auth: c.auth}
+	chain = &schemer{next: chain, probe: plain}
+	chain = &reporter{next: chain, now: s.opts.Now}
+	chain = &retrier{next: chain, backoff: s.opts.Backoff, sleep: s.opts.Sleep}
+	return chain.send(ctx, req)
+}
+
+// schemer completes URLs that have no scheme yet.
+type schemer struct{ next, probe sender }
+
+func (s *schemer) send(ctx context.Context, req *request) (*http.Response, error) {
+	if req.url.Scheme != "" {
+		return s.next.send(ctx, req)
+	}
+	scheme, err := req.host.scheme(ctx, func(ctx context.Context, scheme string) error { return s.ping(ctx, req.host, scheme) })
+	if err != nil {
+		return nil, err
+	}
+	u := *req.url
+	u.Scheme = scheme
+	return s.next.send(ctx, req.with(&u))
+}
+
+// ping asks whether something answers; what it says does not matter.
+func (s *schemer) ping(ctx context.Context, h *host, scheme string) error {
+	resp, err := s.probe.send(ctx, &request{method: http.MethodGet, host: h, url: &url.URL{Scheme: scheme, Host: h.addr, Path: "/v2/"}})
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
+}
+
+// authorizer answers the challenges of the request's own registry. Requests to anywhere else, such as an upload that lives on another host, go
+// without credentials.
+type authorizer struct {
+	next sender
+	auth *auth.Authorizer
+}
+
+func (a *authorizer) send(ctx context.Context, req *request) (*http.Response, error) {
+	if !req.host.serves(req.url) {
+		return a.next.send(ctx, req)
+	}
+	origin := auth.Origin{Scheme: req.url.Scheme, Host: req.host.addr, Name: req.host.name}
+	return a.auth.Do(ctx, origin, req.scopes, func(authorization string) (*http.Response, error) {
+		if authorization == "" {
+			return a.next.send(ctx, req)
+		}
+		return a.next.send(ctx, req.withHeader("Authorization", authorization))
+	})
+}

@@ -1,0 +1,41 @@
+package registry
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+)
+
+// maxWarnings is the number of different warnings that a client passes on.
+const maxWarnings = 100
+
+// warnings passes on what registries want users to know, each text once.
+type warnings struct {
+	tell func(string)
+
+	mu   sync.Mutex
+	seen map[string]bool
+}
+
+// read takes the warnings from an answer. Only those with code 299 and no date are meant for users (distribution-spec, "Warnings").
+func (w *warnings) read(h http.Header) {
+	for _, value := range h.Values("Warning") {
+		text, ok := strings.CutPrefix(value, `299 - "`)
+		if text, ok = strings.CutSuffix(text, `"`); !ok || text == "" {
+			continue
+		}
+		if text = printable(cut(text)); w.isNew(text) {
+			w.tell(text)
+		}
+	}
+}
+
+func (w *warnings) isNew(text string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.seen[text] || len(w.seen) >= maxWarnings {
+		return false
+	}
+	w.seen[text] = true
+	return true
+}

@@ -1,0 +1,254 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Timeouts says when a silent registry is given up and the request tried again. There is none on a whole transfer. Zero fields are the
+// defaults.
+type Timeouts struct {
+	Header time.Duration // from the request, or the last byte of its body, to the head of the answer; 0 means 60 s
+	Final  time.Duration // the same where the registry has to check what it was sent; 0 means 5 min
+	Body   time.Duration // without a byte of a body moving, in either direction; 0 means 30 s
+}
+
+func (t Timeouts) withDefaults() Timeouts {
+	if t.Header <= 0 {
+		t.Header = 60 * time.Second
+	}
+	if t.Final <= 0 {
+		t.Final = max(5*time.Minute, t.Header)
+	}
+	if t.Body <= 0 {
+		t.Body = 30 * time.Second
+	}
+	return t
+}
+
+// wire turns requests into those of net/http. It is the innermost sender: one request, one answer.
+type wire struct {
+	via      http.RoundTripper
+	agent    string
+	timeouts Timeouts
+	warn     *warnings
+}
+
+func (w *wire) send(ctx context.Context, req *request) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	dog := &watchdog{cancel: cancel, bark: w.timeouts}
+	if req.slow {
+		dog.bark.Header = w.timeouts.Final
+	}
+	dog.waitFor(dog.bark.Header)
+	hr, body, err := w.prepare(ctx, req, dog)
+	if err != nil {
+		dog.end()
+		return nil, err
+	}
+	resp, err := w.via.RoundTrip(hr)
+	if err != nil {
+		err = body.explain(ctx, err)
+		dog.end()
+		return nil, err
+	}
+	resp.Request = hr
+	dog.answered()
+	resp.Body = &answerBody{body: resp.Body, dog: dog, ctx: ctx}
+	w.warn.read(resp.Header)
+	return resp, nil
+}
+
+func (w *wire) prepare(ctx context.Context, req *request, dog *watchdog) (*http.Request, *bodies, error) {
+	hr, err := http.NewRequestWithContext(ctx, req.method, req.url.String(), nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	if req.header != nil {
+		hr.Header = req.header.Clone()
+	}
+	hr.Header.Set("User-Agent", w.agent)
+	sent := &bodies{}
+	if req.open == nil || req.size == 0 {
+		if req.open != nil {
+			hr.Body = http.NoBody
+		}
+		return hr, sent, nil
+	}
+	hr.ContentLength = req.size
+	hr.GetBody = func() (io.ReadCloser, error) {
+		r, err := req.open(ctx)
+		if err != nil {
+			sent.failed(err)
+			return nil, err
+		}
+		return &sentBody{ReadCloser: r, dog: dog, all: sent}, nil
+	}
+	if hr.Body, err = hr.GetBody(); err != nil {
+		return nil, nil, &sourceError{err}
+	}
+	return hr, sent, nil
+}
+
+// networkError is what went wrong between us and a registry, and may go right the next time.
+type networkError struct{ err error }
+
+func (e *networkError) Error() string { return e.err.Error() }
+func (e *networkError) Unwrap() error { return e.err }
+
+// sourceError says that what was to be sent could not be read, which is not the registry's fault.
+type sourceError struct{ err error }
+
+func (e *sourceError) Error() string { return "read what is to be sent: " + e.err.Error() }
+func (e *sourceError) Unwrap() error { return e.err }
+
+// bodies remembers why the body of a request could not be read: net/http hides it or mixes it with its own errors.
+type bodies struct {
+	mu  sync.Mutex
+	err error
+}
+
+func (b *bodies) failed(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.err = err
+}
+
+// explain returns the reason of a failed request: ctx, the body, or the network.
+func (b *bodies) explain(ctx context.Context, err error) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	cause := context.Cause(ctx)
+	switch {
+	case errors.As(cause, new(*stalledError)):
+		return &networkError{cause}
+	case cause != nil:
+		return cause
+	case b.err != nil:
+		return &sourceError{b.err}
+	}
+	return &networkError{err}
+}
+
+// sentBody is a request's body as net/http reads it. While it is being read, it is us who keep the registry waiting.
+type sentBody struct {
+	io.ReadCloser
+	dog *watchdog
+	all *bodies
+}
+
+func (b *sentBody) Read(p []byte) (int, error) {
+	b.dog.sending(false)
+	n, err := b.ReadCloser.Read(p)
+	switch {
+	case err == io.EOF:
+		b.dog.sent()
+	case err != nil:
+		b.all.failed(err)
+	default:
+		b.dog.sending(true)
+	}
+	return n, err
+}
+
+// answerBody is an answer's body. It wakes the watchdog while it is being read, and ends it when it is closed.
+type answerBody struct {
+	body io.ReadCloser
+	dog  *watchdog
+	ctx  context.Context // of this one exchange: it tells why a read failed
+}
+
+func (b *answerBody) Read(p []byte) (int, error) {
+	b.dog.reading(true)
+	n, err := b.body.Read(p)
+	b.dog.reading(false)
+	if err != nil && err != io.EOF {
+		err = (&bodies{}).explain(b.ctx, err)
+	}
+	return n, err
+}
+
+func (b *answerBody) Close() error {
+	defer b.dog.end() // only now: ending it first would cost a connection that could be used again
+	return b.body.Close()
+}
+
+// stalledError is the cause with which a watchdog cancels.
+type stalledError struct{ after time.Duration }
+
+func (e *stalledError) Error() string { return fmt.Sprintf("no answer and no byte for %s", e.after) }
+
+// watchdog cancels an exchange in which nothing moves. Time in which the registry waits for us does not count.
+type watchdog struct {
+	cancel context.CancelCauseFunc
+	bark   Timeouts
+
+	mu    sync.Mutex
+	timer *time.Timer
+	head  bool // the head of the answer is here: the body sent no longer matters
+	ended bool
+}
+
+// waitFor starts the time anew; 0 stops it.
+func (w *watchdog) waitFor(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.set(d)
+}
+
+func (w *watchdog) set(d time.Duration) {
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+	if d > 0 && !w.ended {
+		w.timer = time.AfterFunc(d, func() { w.cancel(&stalledError{d}) })
+	}
+}
+
+func (w *watchdog) sending(theirTurn bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.head:
+	case theirTurn:
+		w.set(w.bark.Body)
+	default:
+		w.set(0)
+	}
+}
+
+func (w *watchdog) sent() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.head {
+		w.set(w.bark.Header)
+	}
+}
+
+func (w *watchdog) answered() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.head = true
+	w.set(0)
+}
+
+func (w *watchdog) reading(on bool) {
+	if on {
+		w.waitFor(w.bark.Body)
+		return
+	}
+	w.waitFor(0)
+}
+
+func (w *watchdog) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = true
+	w.set(0)
+	w.cancel(nil)
+}
