@@ -1,0 +1,218 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/imgscript/imgscript/core/content"
+	"github.com/imgscript/imgscript/core/image"
+	"github.com/imgscript/imgscript/core/registry"
+	"github.com/imgscript/imgscript/core/transport"
+)
+
+// base is where an image starts: what a reference names, read when it is first needed and shared by all forks.
+type base struct {
+	run      *Run
+	at       Origin
+	ref      transport.Reference
+	access   *access
+	platform image.Platform
+	given    bool // the platform was asked for, so a base without an index must have it
+	format   image.Format
+
+	mu     sync.Mutex // the steps are made on the run's goroutine; forks of templates may ask from elsewhere
+	root   *Future[root]
+	picked *Future[*image.Image]
+}
+
+// root is what a reference names: a manifest, or an index of them.
+type root struct {
+	desc content.Descriptor
+	data []byte
+	doc  *content.Document
+	src  content.Fetcher
+}
+
+// resolve starts finding out what the reference names.
+func (b *base) resolve() *Future[root] {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.resolveLocked()
+}
+
+func (b *base) resolveLocked() *Future[root] {
+	if b.root == nil {
+		b.root = async(b.run, b.at, "image", false, nil, b.readRoot)
+	}
+	return b.root
+}
+
+// image starts reading the image of the base's platform.
+func (b *base) image() *Future[*image.Image] {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.picked != nil {
+		return b.picked
+	}
+	if b.ref.Transport == "scratch" {
+		b.picked = async(b.run, b.at, "image", false, nil, func(context.Context, *step) (*image.Image, error) {
+			return image.Scratch(b.platform, b.format, b.run.opts.Epoch), nil
+		})
+		return b.picked
+	}
+	found := b.resolveLocked()
+	b.picked = async(b.run, b.at, "image", false, []*step{found.step}, func(ctx context.Context, _ *step) (*image.Image, error) {
+		from, err := found.get(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return b.pick(ctx, from)
+	})
+	return b.picked
+}
+
+// readRoot resolves the reference.
+func (b *base) readRoot(ctx context.Context, s *step) (root, error) {
+	repo, err := b.access.open(ctx, b.ref, false)
+	if err != nil {
+		return root{}, err
+	}
+	desc, data, err := content.ReadDocument(ctx, repo, b.ref.Identifier())
+	if err != nil {
+		return root{}, fmt.Errorf("%s: %w", b.ref, err)
+	}
+	doc, err := content.ParseDocument(desc.MediaType, data)
+	if err != nil {
+		return root{}, fmt.Errorf("%s: %w", b.ref, err)
+	}
+	desc.MediaType = doc.MediaType
+	return root{desc: desc, data: data, doc: doc, src: &source{run: b.run, repo: repo, root: desc, data: data}}, nil
+}
+
+// pick finds the manifest of the platform and reads its config.
+func (b *base) pick(ctx context.Context, from root) (*image.Image, error) {
+	desc := from.desc
+	for depth := 0; content.IsIndex(desc.MediaType); depth++ {
+		doc := from.doc
+		if depth > 0 {
+			data, err := content.ReadAll(ctx, from.src, desc)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", b.ref, err)
+			}
+			if doc, err = content.ParseDocument(desc.MediaType, data); err != nil {
+				return nil, fmt.Errorf("%s: %w", b.ref, err)
+			}
+		}
+		if depth > maxIndexDepth {
+			return nil, fmt.Errorf("%s: indexes within indexes, more than %d deep", b.ref, maxIndexDepth)
+		}
+		var err error
+		if desc, err = image.Select(doc, b.platform); err != nil {
+			return nil, fmt.Errorf("%s: %w", b.ref, err)
+		}
+	}
+	img, err := image.Load(ctx, from.src, desc)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", b.ref, err)
+	}
+	if b.given && !img.Platform().Matches(b.platform) {
+		return nil, fmt.Errorf("%s is %s and has no other platform; %s was asked for", b.ref, img.Platform(), b.platform)
+	}
+	if b.format != "" && b.format != img.Format() {
+		return img.WithFormat(b.format)
+	}
+	return img, nil
+}
+
+// maxIndexDepth bounds indexes within indexes; BuildKit makes two levels.
+const maxIndexDepth = 4
+
+// source reads from a base's repository: the documents that were read already from memory, small ones by way of the cache, foreign layers from
+// their URLs.
+type source struct {
+	run  *Run
+	repo content.Repository
+	root content.Descriptor
+	data []byte
+}
+
+// Fetch implements content.Fetcher.
+func (s *source) Fetch(ctx context.Context, desc content.Descriptor) (io.ReadCloser, error) {
+	switch {
+	case desc.Digest == s.root.Digest:
+		return content.Verify(readCloser(s.data), desc)
+	case len(desc.URLs) > 0:
+		return s.fetchForeign(ctx, desc)
+	case !isSmallDocument(desc):
+		return s.repo.Fetch(ctx, desc)
+	}
+	store := s.run.engine.cache
+	if there, err := store.Exists(ctx, desc); err != nil || !there {
+		if err := store.Push(ctx, desc, content.FromFetcher(s.repo, desc)); err != nil {
+			return nil, err
+		}
+	}
+	return store.Fetch(ctx, desc)
+}
+
+// isSmallDocument reports whether content is read whole anyway, and often again by the next run.
+func isSmallDocument(desc content.Descriptor) bool {
+	small := content.IsDocument(desc.MediaType) || desc.MediaType == content.OCIConfig || desc.MediaType == content.DockerConfig
+	return small && desc.Size >= 0 && desc.Size <= content.MaxDocument
+}
+
+// Sources implements content.Locator.
+func (s *source) Sources(desc content.Descriptor) []string {
+	if l, ok := s.repo.(content.Locator); ok && !content.IsForeign(desc) {
+		return l.Sources(desc)
+	}
+	return nil
+}
+
+// fetchForeign reads a layer from the first of its URLs that answers 200, without credentials; the repository may have it too.
+func (s *source) fetchForeign(ctx context.Context, desc content.Descriptor) (io.ReadCloser, error) {
+	var failures []error
+	for _, url := range desc.URLs {
+		body, err := s.run.get(ctx, url)
+		if err == nil {
+			return content.Verify(body, desc)
+		}
+		failures = append(failures, err)
+	}
+	r, err := s.repo.Fetch(ctx, desc)
+	if err == nil {
+		return r, nil
+	}
+	return nil, fmt.Errorf("foreign layer %s: %w", desc.Digest, errors.Join(append(failures, err)...))
+}
+
+// access is the way to repositories for one image: the engine's registry client, with the credentials that the image was given.
+type access struct {
+	run    *Run
+	client *registry.Client
+}
+
+// open opens what a reference names, if the policy allows.
+func (a *access) open(ctx context.Context, ref transport.Reference, write bool) (content.Repository, error) {
+	if ref.Transport == "docker" {
+		if err := a.run.mayUse(ref, write); err != nil {
+			return nil, err
+		}
+	}
+	return transport.Open(ctx, ref, &transport.Options{
+		Registry: a.client,
+		Write:    write,
+		Path:     func(p string) (string, error) { return a.run.outPath(p, write) },
+	})
+}
+
+// mayUse asks the policy for a registry repository.
+func (r *Run) mayUse(ref transport.Reference, write bool) error {
+	if err := allow(r.opts.Policy.Net, "the network:", ref.Host); err != nil || !write {
+		return err
+	}
+	return allow(r.opts.Policy.Push, "pushing to", ref.Host+"/"+ref.Repository)
+}

@@ -1,0 +1,84 @@
+package build
+
+import (
+	"net/http"
+	"runtime"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/imgscript/imgscript/core/auth"
+	"github.com/imgscript/imgscript/core/cache"
+	"github.com/imgscript/imgscript/core/registry"
+)
+
+// EngineOptions sets the limits and the stores that all runs of a process share. nil and the zero value are what the imgscript program
+// uses, but for the cache.
+type EngineOptions struct {
+	// CacheDir holds blobs between runs; "" is a temporary directory that Close removes.
+	CacheDir string
+	// Jobs is the number of layers built at once; 0 is the number of processors.
+	Jobs int
+	// Keychain finds credentials where a script gives none; nil is auth.Default.
+	Keychain auth.Keychain
+	// Insecure lists registry hosts that may speak plain HTTP; loopback always may.
+	Insecure []string
+	// Transfers is the number of blobs under way at once for each registry host; 0 is 4.
+	Transfers int
+	// Transport carries all HTTP; nil is one of the registry client's own.
+	Transport http.RoundTripper
+	// UserAgent names the program to registries; "" is imgscript.
+	UserAgent string
+}
+
+// Engine holds what outlives a run: the cache, the registry client with its connections and limits, and the CPU limit. A process needs one; it
+// is safe for concurrent runs.
+type Engine struct {
+	cache    *cache.Cache
+	registry *registry.Client
+	keychain auth.Keychain
+	insecure []string
+	web      *http.Client
+	cpu      *semaphore.Weighted
+}
+
+// NewEngine returns an engine; Close it when no run uses it any more.
+func NewEngine(opts *EngineOptions) (*Engine, error) {
+	var o EngineOptions
+	if opts != nil {
+		o = *opts
+	}
+	if o.Jobs <= 0 {
+		o.Jobs = runtime.GOMAXPROCS(0)
+	}
+	if o.Keychain == nil {
+		o.Keychain = auth.Default(nil)
+	}
+	store, err := openCache(o.CacheDir)
+	if err != nil {
+		return nil, err
+	}
+	return &Engine{
+		cache:    store,
+		keychain: o.Keychain,
+		insecure: o.Insecure,
+		registry: registry.New(&registry.Options{
+			Keychain: o.Keychain, Insecure: o.Insecure, Transport: o.Transport, Transfers: o.Transfers, UserAgent: o.UserAgent,
+		}),
+		web: newWebClient(o.Transport, o.Insecure),
+		cpu: semaphore.NewWeighted(int64(o.Jobs)),
+	}, nil
+}
+
+func openCache(dir string) (*cache.Cache, error) {
+	if dir == "" {
+		return cache.Temp()
+	}
+	return cache.Open(dir, nil)
+}
+
+// Close drops idle connections and, where the cache is temporary, removes it.
+func (e *Engine) Close() error {
+	e.registry.Close()
+	e.web.CloseIdleConnections()
+	return e.cache.Close()
+}

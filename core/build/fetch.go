@@ -1,0 +1,253 @@
+package build
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/imgscript/imgscript/core/content"
+)
+
+// Blob is data that a script may use: a remote file, a registry's blob, a layer's bytes. It is opened as often as it is needed.
+type Blob struct {
+	Name string // for messages
+	Size int64  // bytes; -1 when it is not known
+	Open content.Opener
+
+	stat func(ctx context.Context) (int64, error) // finds the size out, if there is a way
+}
+
+// SizeOf returns the size in bytes, which may have to be waited for. Of a stream it is an error.
+func (b *Blob) SizeOf(ctx context.Context) (int64, error) {
+	switch {
+	case b.Size >= 0:
+		return b.Size, nil
+	case b.stat != nil:
+		return b.stat(ctx)
+	}
+	return 0, errors.New("the size of a stream is not known: give size = …")
+}
+
+// FetchOptions pins a remote file.
+type FetchOptions struct {
+	SHA256 string // 64 hex digits, with or without "sha256:"; without it, Fetch fails with the digest seen
+	Size   int64  // bytes; 0 when it is not known
+}
+
+// Fetch starts reading a remote file into the cache, where it may be already. It must be reached over HTTPS, or on a loopback or insecure host.
+func (r *Run) Fetch(at Origin, address string, opts FetchOptions) (*Blob, error) {
+	want, err := pinned(opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.mayFetch(address); err != nil {
+		return nil, err
+	}
+	file := async(r, at, "fetch", false, nil, func(ctx context.Context, _ *step) (content.Descriptor, error) {
+		return r.download(ctx, address, want)
+	})
+	size := int64(-1)
+	if opts.Size > 0 {
+		size = opts.Size
+	}
+	stat := func(ctx context.Context) (int64, error) {
+		desc, err := file.get(ctx)
+		if err != nil || desc.Size >= 0 {
+			return desc.Size, err
+		}
+		return contentLength(ctx, r.engine.cache, desc)
+	}
+	return &Blob{Name: redactURL(address), Size: size, stat: stat, Open: func(ctx context.Context) (io.ReadCloser, error) {
+		desc, err := file.get(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return r.engine.cache.Fetch(ctx, desc)
+	}}, nil
+}
+
+// contentLength reads a blob of the cache to see how long it is.
+func contentLength(ctx context.Context, store content.Fetcher, desc content.Descriptor) (int64, error) {
+	body, err := store.Fetch(ctx, desc)
+	if err != nil {
+		return 0, err
+	}
+	defer body.Close()
+	return io.Copy(io.Discard, body)
+}
+
+func pinned(opts FetchOptions) (content.Descriptor, error) {
+	desc := content.Descriptor{MediaType: content.OctetStream, Size: -1}
+	if opts.Size > 0 {
+		desc.Size = opts.Size
+	}
+	if opts.SHA256 == "" {
+		return desc, nil
+	}
+	dgst, err := parseDigest("sha256:" + strings.TrimPrefix(opts.SHA256, "sha256:"))
+	desc.Digest = dgst
+	return desc, err
+}
+
+func parseDigest(s string) (digest.Digest, error) { return content.ParseDigest(s) }
+
+// download brings a remote file into the cache.
+func (r *Run) download(ctx context.Context, address string, want content.Descriptor) (content.Descriptor, error) {
+	store := r.engine.cache
+	if want.Digest != "" {
+		if there, err := store.Exists(ctx, want); err == nil && there {
+			return want, nil
+		}
+	}
+	watch := r.events.begin("fetch "+redactURL(address), want.Size)
+	desc, err := r.ingest(ctx, address, want, watch)
+	watch.end("fetched", err)
+	if err != nil {
+		return content.Descriptor{}, err
+	}
+	if want.Digest == "" {
+		return content.Descriptor{}, fmt.Errorf("%s: sha256 is not given; what is there now has sha256 = %q", redactURL(address), desc.Digest.Encoded())
+	}
+	return desc, nil
+}
+
+// ingest tries a few times: what failed on the way may work the next time, a wrong digest will not.
+func (r *Run) ingest(ctx context.Context, address string, want content.Descriptor, watch *task) (content.Descriptor, error) {
+	const tries = 3
+	for try := 1; ; try++ {
+		desc, err := r.engine.cache.Ingest(ctx, want.MediaType, func(w io.Writer) error {
+			body, err := watch.watch(func(ctx context.Context) (io.ReadCloser, error) { return r.get(ctx, address) })(ctx)
+			if err != nil {
+				return err
+			}
+			if want.Digest != "" {
+				if body, err = content.Verify(body, want); err != nil {
+					return err
+				}
+			}
+			defer body.Close()
+			_, err = io.Copy(w, body)
+			return err
+		})
+		var refused *webError
+		if err == nil || try == tries || errors.Is(err, content.ErrVerification) || errors.As(err, &refused) && refused.status < 500 {
+			if err != nil {
+				err = fmt.Errorf("%s: %w", redactURL(address), err)
+			}
+			return desc, err
+		}
+		select {
+		case <-time.After(time.Duration(try) * 300 * time.Millisecond):
+		case <-ctx.Done():
+			return content.Descriptor{}, context.Cause(ctx)
+		}
+	}
+}
+
+// webError is an answer other than 200.
+type webError struct {
+	url    string
+	status int
+}
+
+// Error implements error.
+func (e *webError) Error() string {
+	return fmt.Sprintf("GET %s: %d %s", redactURL(e.url), e.status, http.StatusText(e.status))
+}
+
+// get reads a URL without credentials. The caller closes the body.
+func (r *Run) get(ctx context.Context, address string) (io.ReadCloser, error) {
+	if err := r.mayFetch(address); err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, errors.New("bad URL")
+	}
+	req.Header.Set("Accept-Encoding", "identity")
+	resp, err := r.engine.web.Do(req)
+	if err != nil {
+		var e *url.Error
+		if errors.As(err, &e) {
+			err = e.Err // the URL in it may hold a signature
+		}
+		return nil, fmt.Errorf("GET %s: %w", redactURL(address), err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		resp.Body.Close()
+		return nil, &webError{address, resp.StatusCode}
+	}
+	return resp.Body, nil
+}
+
+// mayFetch holds a URL to HTTPS and to the policy.
+func (r *Run) mayFetch(address string) error {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return fmt.Errorf("%q is no URL with a host", address)
+	}
+	if err := checkScheme(u, r.engine.insecure); err != nil {
+		return err
+	}
+	return allow(r.opts.Policy.Net, "the network:", u.Host)
+}
+
+func checkScheme(u *url.URL, insecure []string) error {
+	switch {
+	case u.Scheme == "https":
+		return nil
+	case u.Scheme == "http" && (isLoopback(u.Hostname()) || slices.Contains(insecure, u.Host)):
+		return nil
+	case u.Scheme == "http":
+		return fmt.Errorf("%w: %s: plain HTTP; use https, or name the host as insecure", ErrPolicy, redactURL(u.String()))
+	}
+	return fmt.Errorf("%s: only https URLs can be fetched", redactURL(u.String()))
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// newWebClient is the client for files that are no registry's: it follows redirects to hosts and schemes that could have been asked for themselves.
+func newWebClient(transport http.RoundTripper, insecure []string) *http.Client {
+	if transport == nil {
+		t := http.DefaultTransport.(*http.Transport).Clone()
+		t.ResponseHeaderTimeout = time.Minute
+		transport = t
+	}
+	return &http.Client{Transport: transport, CheckRedirect: func(req *http.Request, via []*http.Request) error {
+		if len(via) > 5 {
+			return errors.New("more than 5 redirects")
+		}
+		if isLoopback(req.URL.Hostname()) && !isLoopback(via[0].URL.Hostname()) {
+			return fmt.Errorf("%w: a redirect to this machine", ErrPolicy)
+		}
+		return checkScheme(req.URL, insecure)
+	}}
+}
+
+// redactURL is a URL without user, query and fragment, any of which may be a secret.
+func redactURL(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "a malformed URL"
+	}
+	u.User, u.Fragment = nil, ""
+	if u.RawQuery != "" {
+		u.RawQuery = "…"
+	}
+	return u.String()
+}
+
+func readCloser(data []byte) io.ReadCloser { return io.NopCloser(bytes.NewReader(data)) }

@@ -1,0 +1,406 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/imgscript/imgscript/core/auth"
+	"github.com/imgscript/imgscript/core/image"
+	"github.com/imgscript/imgscript/core/transport"
+)
+
+// ImageOptions says more of an image. nil and the zero value: no target, the run's platform, the base's format, the engine's credentials.
+type ImageOptions struct {
+	Target   string   // where Save puts it; a reference
+	Auth     auth.Map // credentials for this image's registries, before all others
+	Platform string   // picks from an index; a base without an index must have it
+	Format   string   // "oci" or "docker"; "" is the base's
+	// Template makes an image that starts no work and loses no changes until something uses it.
+	Template bool
+}
+
+// Image is an image that is being built: a base and what is done to it. It belongs to the goroutine of its run.
+type Image struct {
+	run      *Run
+	base     *base
+	target   transport.Reference // zero: none
+	head     *node
+	config   image.Changes // what Configure said, on top of head
+	configAt Origin
+	changes  []*change
+	template bool
+	chosen   bool // a platform or a format was asked for, so even without a change it is not the base's bytes
+}
+
+// Image begins an image that starts from base: a reference or "scratch". Reading it starts now.
+func (r *Run) Image(at Origin, baseRef string, opts *ImageOptions) (*Image, error) {
+	var o ImageOptions
+	if opts != nil {
+		o = *opts
+	}
+	ref, err := transport.Parse(baseRef)
+	if err != nil {
+		return nil, err
+	}
+	way, err := r.accessFor(o.Auth)
+	if err != nil {
+		return nil, err
+	}
+	b := &base{run: r, at: at, ref: ref, access: way, platform: r.platform, given: o.Platform != "", format: image.Format(o.Format)}
+	if o.Platform != "" {
+		if b.platform, err = image.ParsePlatform(o.Platform); err != nil {
+			return nil, err
+		}
+	}
+	if o.Format != "" && b.format != image.FormatOCI && b.format != image.FormatDocker {
+		return nil, fmt.Errorf("format %q: want %q or %q", o.Format, image.FormatOCI, image.FormatDocker)
+	}
+	img := &Image{run: r, base: b, template: o.Template, chosen: o.Platform != "" || o.Format != ""}
+	img.head = &node{base: b}
+	if o.Target != "" {
+		if img.target, err = parseTarget(o.Target); err != nil {
+			return nil, err
+		}
+	}
+	if !o.Template {
+		img.prefetch()
+	}
+	return img, nil
+}
+
+// accessFor is the way to registries with credentials of its own in front.
+func (r *Run) accessFor(m auth.Map) (*access, error) {
+	if len(m) == 0 {
+		return &access{run: r, client: r.engine.registry}, nil
+	}
+	keychain, err := r.keychain(m)
+	if err != nil {
+		return nil, err
+	}
+	return &access{run: r, client: r.engine.registry.With(keychain)}, nil
+}
+
+// keychain asks an auth map first and the engine's sources then. Key files are read as all files are, by the run's policy.
+func (r *Run) keychain(m auth.Map) (auth.Keychain, error) {
+	if len(m) == 0 {
+		return r.engine.keychain, nil
+	}
+	mine := auth.Map{}
+	for key, entry := range m {
+		if entry.ReadFile == nil {
+			entry.ReadFile = func(p string) ([]byte, error) { return r.ReadFile(p, maxKeyFile) }
+		}
+		mine[key] = entry
+	}
+	keychain, err := mine.Keychain(&auth.MapOptions{Client: r.engine.web})
+	if err != nil {
+		return nil, err
+	}
+	return auth.Chain(keychain, r.engine.keychain), nil
+}
+
+// maxKeyFile is the size in bytes up to which a credential's key file is read; real ones have 2 KiB.
+const maxKeyFile = 1 << 20
+
+// parseTarget reads a reference that something is to be saved as.
+func parseTarget(s string) (transport.Reference, error) {
+	ref, err := transport.Parse(s)
+	switch {
+	case err != nil:
+		return ref, err
+	case ref.Transport == "scratch":
+		return ref, errors.New(`"scratch" is a base, not a target`)
+	case ref.Digest != "":
+		return ref, fmt.Errorf("target %s: a digest names what is there already; name a tag, or none and save(tags = [])", s)
+	}
+	return ref, nil
+}
+
+// prefetch starts reading what is surely needed.
+func (i *Image) prefetch() {
+	if i.changed() {
+		i.base.image()
+	} else {
+		i.base.resolve()
+	}
+}
+
+// changed reports whether the image is anything else than what its base reference names.
+func (i *Image) changed() bool {
+	return i.head.parent != nil || i.configAt != nil || i.chosen || i.base.ref.Transport == "scratch"
+}
+
+// Base returns the reference that the image starts from.
+func (i *Image) Base() string { return i.base.ref.String() }
+
+// Target returns the reference that Save saves to, or "".
+func (i *Image) Target() string {
+	if i.target.Transport == "" {
+		return ""
+	}
+	return i.target.String()
+}
+
+// Fork returns a new image that starts from this one's present state; target may be "". It costs nothing.
+func (i *Image) Fork(target string, template bool) (*Image, error) {
+	fork := *i
+	fork.head, fork.config, fork.configAt = i.state(), image.Changes{}, nil
+	fork.template = template
+	fork.changes = i.changes[:len(i.changes):len(i.changes)]
+	if target != "" {
+		ref, err := parseTarget(target)
+		if err != nil {
+			return nil, err
+		}
+		fork.target = ref
+	}
+	if !template {
+		fork.prefetch()
+	}
+	return &fork, nil
+}
+
+// node is one state of an image: its base, or a change of another state. Forks share nodes, so that a state is worked out once.
+type node struct {
+	parent *node
+	base   *base // of the first node
+	op     op
+
+	mu    sync.Mutex
+	known *image.Image
+}
+
+// op is a change of an image.
+type op interface {
+	// needs starts what the change waits for, if that was put off, and names its steps.
+	needs() []*step
+	apply(ctx context.Context, img *image.Image) (*image.Image, error)
+}
+
+// needs lists the steps that a state waits for.
+func (n *node) needs() []*step {
+	var all []*step
+	for ; n.parent != nil; n = n.parent {
+		all = append(all, n.op.needs()...)
+	}
+	return append(all, n.base.image().step)
+}
+
+// image works the state out, waiting for what it needs.
+func (n *node) image(ctx context.Context) (*image.Image, error) {
+	var todo []*node
+	img := n.worked()
+	for at := n; img == nil && at.parent != nil; at = at.parent {
+		todo = append(todo, at)
+		img = at.parent.worked()
+	}
+	if img == nil {
+		first := n
+		if len(todo) > 0 {
+			first = todo[len(todo)-1].parent
+		}
+		var err error
+		if img, err = first.base.image().get(ctx); err != nil {
+			return nil, err
+		}
+	}
+	for i := len(todo) - 1; i >= 0; i-- {
+		next, err := todo[i].op.apply(ctx, img)
+		if err != nil {
+			return nil, err
+		}
+		todo[i].keep(next)
+		img = next
+	}
+	return img, nil
+}
+
+func (n *node) worked() *image.Image {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.known
+}
+
+func (n *node) keep(img *image.Image) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.known = img
+}
+
+// push adds a change below what Configure said.
+func (i *Image) push(o op) {
+	i.head = i.put(i.head, o)
+	if !i.template {
+		i.base.image()
+		o.needs()
+	}
+}
+
+// put is a state with one more change. The first one of an image sets its creation time to the epoch, which later ones may set otherwise.
+func (i *Image) put(on *node, o op) *node {
+	if on.parent == nil {
+		epoch := i.run.opts.Epoch
+		on = &node{parent: on, op: &edited{changes: image.Changes{Created: &epoch}}}
+	}
+	return &node{parent: on, op: o}
+}
+
+// edited is a change of the config.
+type edited struct {
+	at      Origin
+	changes image.Changes
+}
+
+func (*edited) needs() []*step { return nil }
+
+func (e *edited) apply(_ context.Context, img *image.Image) (*image.Image, error) {
+	next, err := img.With(&e.changes)
+	if err != nil && e.at != nil {
+		return nil, &configError{e.at, err}
+	}
+	return next, err
+}
+
+// configError is a bad value in a config, found when the image was put together: it names the line that set it.
+type configError struct {
+	at  Origin
+	err error
+}
+
+// Error implements error.
+func (e *configError) Error() string { return fmt.Sprintf("%v (set at %s)", e.err, e.at) }
+
+// Unwrap returns the reason.
+func (e *configError) Unwrap() error { return e.err }
+
+// Configure says all that is set in the image's config on top of what it starts from; it takes the place of what an earlier call said. op names the
+// change in errors.
+func (i *Image) Configure(at Origin, op string, changes image.Changes) {
+	i.noteChange(at, op)
+	i.config, i.configAt = changes, at
+	if !i.template {
+		i.base.image()
+	}
+}
+
+// state is the present state, configuration included.
+func (i *Image) state() *node {
+	if i.configAt == nil {
+		return i.head
+	}
+	return i.put(i.head, &edited{at: i.configAt, changes: i.config})
+}
+
+// removed is a layer taken away.
+type removed struct{ digest digest.Digest }
+
+func (*removed) needs() []*step { return nil }
+
+func (o *removed) apply(_ context.Context, img *image.Image) (*image.Image, error) {
+	next, _, err := img.RemoveLayer(o.digest)
+	return next, err
+}
+
+// RemoveLayer removes the layer with this digest (of its blob), its diff ID and its history entry. It waits for the layers so far, and
+// reports whether there was one.
+func (i *Image) RemoveLayer(at Origin, dgst digest.Digest) (bool, error) {
+	if _, err := parseDigest(dgst.String()); err != nil {
+		return false, err
+	}
+	img, err := i.now(at, "remove_layer")
+	if err != nil {
+		return false, err
+	}
+	if _, found, err := img.RemoveLayer(dgst); err != nil || !found {
+		return false, err
+	}
+	i.noteChange(at, "remove_layer")
+	i.push(&removed{dgst})
+	return true, nil
+}
+
+// now works out the present state, which starts a template's work too.
+func (i *Image) now(at Origin, op string) (*image.Image, error) {
+	head := i.state()
+	state := async(i.run, at, op, false, head.needs(), func(ctx context.Context, _ *step) (*image.Image, error) {
+		return head.image(ctx)
+	})
+	return state.Wait()
+}
+
+// Layers waits for the layers so far and lists them.
+func (i *Image) Layers(at Origin) ([]*Layer, error) {
+	img, err := i.now(at, "layers")
+	if err != nil {
+		return nil, err
+	}
+	i.use()
+	var layers []*Layer
+	for _, info := range img.Layers() {
+		layers = append(layers, i.run.knownLayer(info, img))
+	}
+	return layers, nil
+}
+
+// Env returns the effective value of an environment variable: the base's, or what was set since.
+func (i *Image) Env(at Origin, name string) (string, bool, error) {
+	img, err := i.now(at, "get_env")
+	if err != nil {
+		return "", false, err
+	}
+	value, ok := img.Env(name)
+	return value, ok, nil
+}
+
+// Data is an image as Save would write it at some moment.
+type Data struct {
+	Image *image.Image
+	at    *node
+}
+
+// Data waits for the layers so far and returns the image as it is now. What Configure said becomes part of what the image starts from.
+func (i *Image) Data(at Origin, op string) (*Data, error) {
+	i.head, i.config, i.configAt = i.state(), image.Changes{}, nil
+	img, err := i.now(at, op)
+	if err != nil {
+		return nil, err
+	}
+	i.use()
+	return &Data{Image: img, at: i.head}, nil
+}
+
+// replaced is a manifest and a config edited by hand.
+type replaced struct {
+	at               Origin
+	manifest, config []byte
+}
+
+func (*replaced) needs() []*step { return nil }
+
+func (o *replaced) apply(_ context.Context, img *image.Image) (*image.Image, error) {
+	next, err := img.WithJSON(o.manifest, o.config)
+	if err != nil {
+		return nil, &configError{o.at, err}
+	}
+	return next, nil
+}
+
+// Replace puts an edited manifest and config in the place of those that from holds: nil keeps one. What was done to the image after
+// from was read stays on top. JSON values that did not change keep their bytes.
+func (i *Image) Replace(at Origin, name string, from *Data, manifest, config []byte) {
+	var later []op
+	n := i.head
+	for ; n != from.at && n.parent != nil; n = n.parent {
+		later = append(later, n.op)
+	}
+	i.noteChange(at, name)
+	i.head = from.at
+	i.push(&replaced{at, manifest, config})
+	for k := len(later) - 1; k >= 0; k-- {
+		i.push(later[k])
+	}
+}

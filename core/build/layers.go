@@ -1,0 +1,391 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/imgscript/imgscript/core/content"
+	"github.com/imgscript/imgscript/core/image"
+	"github.com/imgscript/imgscript/core/layer"
+	"github.com/imgscript/imgscript/core/transport"
+)
+
+// Layer is a layer of an image, perhaps still being built. Its blob is in the cache, or where it was found.
+type Layer struct {
+	run       *Run
+	src       content.Fetcher // where the finished blob is read
+	pending   content.Pending // the blob while it is being built, or nil
+	createdBy string
+	change    *change // nil for a layer that was there
+
+	mu     sync.Mutex
+	future *Future[layer.Layer]
+	begin  func() *Future[layer.Layer] // of a template's layer: starts it when it is first used
+}
+
+// started is the layer's result, whose work starts now if it was put off.
+func (l *Layer) started() *Future[layer.Layer] {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.future == nil {
+		l.future = l.begin()
+	}
+	return l.future
+}
+
+// Wait returns the finished layer: its descriptor and diff ID.
+func (l *Layer) Wait() (layer.Layer, error) { return l.started().Wait() }
+
+// NeededBy is Wait on behalf of a place in a program.
+func (l *Layer) NeededBy(at Origin, op string) (layer.Layer, error) {
+	if l.change != nil {
+		l.change.used = true
+	}
+	return l.started().NeededBy(at, op).Wait()
+}
+
+// CreatedBy is what the history of the image says made the layer.
+func (l *Layer) CreatedBy() string { return l.createdBy }
+
+// Blob is the layer's blob as data.
+func (l *Layer) Blob() *Blob {
+	if l.change != nil {
+		l.change.used = true
+	}
+	future := l.started()
+	size := func(ctx context.Context) (int64, error) {
+		built, err := future.get(ctx)
+		return built.Descriptor.Size, err
+	}
+	return &Blob{Name: "layer", Size: -1, stat: size, Open: func(ctx context.Context) (io.ReadCloser, error) {
+		built, err := future.get(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return l.src.Fetch(ctx, built.Descriptor)
+	}}
+}
+
+// knownLayer is a layer that an image has.
+func (r *Run) knownLayer(info image.LayerInfo, src content.Fetcher) *Layer {
+	done := readyFuture(r, layer.Layer{Descriptor: info.Descriptor, DiffID: info.DiffID})
+	return &Layer{run: r, src: src, createdBy: info.CreatedBy, future: done}
+}
+
+// appended is a layer on top.
+type appended struct{ layer *Layer }
+
+func (o *appended) needs() []*step { return []*step{o.layer.started().step} }
+
+func (o *appended) apply(ctx context.Context, img *image.Image) (*image.Image, error) {
+	built, err := o.layer.started().get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return img.Append(o.layer.src, image.Added{Layer: built, CreatedBy: o.layer.createdBy, Created: o.layer.run.opts.Epoch})
+}
+
+// append puts a layer on the image.
+func (i *Image) append(at Origin, op string, l *Layer) {
+	i.noteChange(at, op)
+	i.push(&appended{l})
+}
+
+// File is one source of files of AddFiles.
+type File struct {
+	Target string        // the path in the image; ends in "/" to put a file into that directory
+	Local  string        // a path as scripts write it; or
+	Custom *layer.Custom // a file made in memory or from a stream
+	Data   *Blob         // of Custom: its contents, whose size may not be known yet, in place of its Data and Size
+	// Overrides for one local file; nil leaves what the call says.
+	Mode     *uint32
+	UID, GID *int
+	ModTime  *int64 // seconds since 1970
+}
+
+// AddFiles starts building one layer of files and puts it on the image. opts' epoch, warnings and base are the run's.
+func (i *Image) AddFiles(at Origin, files []File, opts *layer.Options) *Layer {
+	r := i.run
+	o := layer.Options{}
+	if opts != nil {
+		o = *opts
+	}
+	if o.ModTime.IsZero() {
+		o.ModTime = r.opts.Epoch
+	}
+	o.OnBase = i.base.ref.Transport != "scratch"
+	o.Warn = func(msg string) { r.events.warn(at, msg) }
+	sources, err := r.sources(files)
+	pending := r.engine.cache.Begin(content.OCILayerGzip)
+	files = slices.Clone(files)
+	l := &Layer{run: r, src: r.engine.cache, pending: pending, createdBy: createdBy(sources)}
+	name := "layer " + strings.Join(targets(files), " ")
+	l.begin = func() *Future[layer.Layer] {
+		return async(r, at, "add_files", false, nil, func(ctx context.Context, _ *step) (built layer.Layer, e error) {
+			defer func() { pending.Abort(e) }()
+			if err != nil {
+				return layer.Layer{}, err
+			}
+			if err := fill(ctx, files, sources); err != nil {
+				return layer.Layer{}, err
+			}
+			return r.buildLayer(ctx, name, pending, sources, &o)
+		})
+	}
+	if !i.template {
+		l.started()
+	}
+	l.change = i.noteChange(at, "add_files")
+	i.push(&appended{l})
+	return l
+}
+
+// sources finds the local files; all that are forbidden are reported together.
+func (r *Run) sources(files []File) ([]layer.File, error) {
+	var sources []layer.File
+	var bad []error
+	for _, f := range files {
+		src := layer.File{Target: f.Target, Custom: f.Custom, Mode: f.Mode, UID: f.UID, GID: f.GID, Name: "custom_file"}
+		if f.ModTime != nil {
+			t := unix(*f.ModTime)
+			src.ModTime = &t
+		}
+		if f.Custom == nil {
+			tree, name, err := r.local(f.Local)
+			if err != nil {
+				bad = append(bad, err)
+				continue
+			}
+			src.Tree, src.Local, src.Name = tree, name, f.Local
+		}
+		sources = append(sources, src)
+	}
+	return sources, errors.Join(bad...)
+}
+
+// fill gives custom files their contents, waiting for those whose size is not known yet.
+func fill(ctx context.Context, files []File, sources []layer.File) error {
+	for i, f := range files {
+		if f.Data == nil || f.Custom == nil {
+			continue
+		}
+		size, err := f.Data.SizeOf(ctx)
+		if err != nil {
+			return fmt.Errorf("custom_file for %q: %w", f.Target, err)
+		}
+		custom := *f.Custom
+		custom.Data, custom.Size = f.Data.Open, size
+		sources[i].Custom = &custom
+	}
+	return nil
+}
+
+// buildLayer packs files into a blob: within the engine's CPU limit, so that many layers of many runs share the processors.
+func (r *Run) buildLayer(ctx context.Context, name string, dst content.Ingester, files []layer.File, opts *layer.Options) (layer.Layer, error) {
+	if err := r.engine.cpu.Acquire(ctx, 1); err != nil {
+		return layer.Layer{}, context.Cause(ctx)
+	}
+	defer r.engine.cpu.Release(1)
+	watch := r.events.begin(name, -1)
+	entries, err := layer.Scan(ctx, files, opts)
+	if err != nil {
+		watch.end("", err)
+		return layer.Layer{}, err
+	}
+	built, err := layer.Build(ctx, &watchedIngester{dst, watch}, entries, opts)
+	watch.end("built", err)
+	return built, err
+}
+
+// createdBy is the history entry of a call: targets and root-relative sources, so that it is the same on every machine.
+func createdBy(files []layer.File) string {
+	parts := map[string]string{}
+	for _, f := range files {
+		source := "custom_file"
+		if f.Custom == nil {
+			source = show(f.Local)
+		}
+		parts[f.Target] = fmt.Sprintf("%q: %q", f.Target, source)
+	}
+	var list []string
+	for _, target := range slices.Sorted(maps.Keys(parts)) {
+		list = append(list, parts[target])
+	}
+	const most = 10 // a history is read by people, and registries bound a config
+	if len(list) > most {
+		list = append(list[:most], fmt.Sprintf("… %d more", len(list)-most))
+	}
+	return "add_files({" + strings.Join(list, ", ") + "})"
+}
+
+func targets(files []File) []string {
+	var names []string
+	for _, f := range files {
+		names = append(names, f.Target)
+	}
+	slices.Sort(names)
+	if len(names) > 3 {
+		names = append(names[:3], "…")
+	}
+	return names
+}
+
+// LayerFromTar starts making a layer of a tar, tar.gz or tar.zst, byte for byte. With a diffID, it must be the archive's.
+func (r *Run) LayerFromTar(at Origin, data *Blob, diffID digest.Digest) *Layer {
+	store := r.engine.cache
+	l := &Layer{run: r, src: store, createdBy: "layer_from_tar", change: &change{at: at, op: "layer_from_tar", used: true}}
+	l.future = async(r, at, "layer_from_tar", false, nil, func(ctx context.Context, _ *step) (layer.Layer, error) {
+		watch := r.events.begin("layer from "+data.Name, data.Size)
+		built, err := layer.FromTar(ctx, store, watch.watch(data.Open), &layer.TarOptions{DiffID: diffID})
+		watch.end("built", err)
+		return built, err
+	})
+	return l
+}
+
+// AddLayer puts a layer that exists, or is being built, on the image.
+func (i *Image) AddLayer(at Origin, l *Layer) {
+	if l.change != nil {
+		l.change.used = true
+	}
+	i.append(at, "add_layer", l)
+}
+
+// LayerRef names a layer that a registry has. What is missing is read from its blob.
+type LayerRef struct {
+	Digest    digest.Digest // of the blob; required
+	DiffID    digest.Digest // of the uncompressed tar; "" reads the blob to find out
+	Size      int64         // of the blob in bytes; negative asks for it
+	MediaType string        // "" is a gzip layer of the image's family, or what the blob is when it is read
+	URLs      []string      // where a foreign layer can be read
+	From      string        // a repository that has it, "name" on the target's registry or "host/name"
+}
+
+// AddLayerRef puts a layer on the image that is in the target's repository, in From, in the base's, or behind a URL. Save checks, mounts or
+// copies it.
+func (i *Image) AddLayerRef(at Origin, ref LayerRef) (*Layer, error) {
+	if _, err := parseDigest(ref.Digest.String()); err != nil {
+		return nil, err
+	}
+	if ref.DiffID != "" {
+		if _, err := parseDigest(ref.DiffID.String()); err != nil {
+			return nil, fmt.Errorf("uncompressed_digest: %w", err)
+		}
+	}
+	where, err := i.places(ref)
+	if err != nil {
+		return nil, err
+	}
+	src := &search{run: i.run, access: i.base.access, refs: where, urls: ref.URLs}
+	desc := content.Descriptor{MediaType: ref.MediaType, Digest: ref.Digest, Size: ref.Size, URLs: ref.URLs}
+	l := &Layer{run: i.run, src: src, createdBy: "add_layer " + ref.Digest.String()}
+	l.begin = func() *Future[layer.Layer] {
+		return async(i.run, at, "add_layer", false, nil, func(ctx context.Context, _ *step) (layer.Layer, error) {
+			return src.complete(ctx, desc, ref.DiffID)
+		})
+	}
+	if !i.template {
+		l.started()
+	}
+	i.append(at, "add_layer", l)
+	return l, nil
+}
+
+// places are the repositories in which a layer may be, the likeliest first.
+func (i *Image) places(ref LayerRef) ([]transport.Reference, error) {
+	var refs []transport.Reference
+	if ref.From != "" {
+		from, err := i.neighbour(ref.From)
+		if err != nil {
+			return nil, fmt.Errorf("from_repository: %w", err)
+		}
+		refs = append(refs, from)
+	}
+	for _, r := range []transport.Reference{i.target, i.base.ref} {
+		if r.Transport != "" && r.Transport != "scratch" {
+			refs = append(refs, r)
+		}
+	}
+	return refs, nil
+}
+
+// neighbour reads a repository's name: on the target's registry, unless it names a registry itself.
+func (i *Image) neighbour(name string) (transport.Reference, error) {
+	host, _, _ := strings.Cut(name, "/")
+	if i.target.Transport == "docker" && !strings.ContainsAny(host, ".:") && host != "localhost" {
+		name = i.target.Host + "/" + name
+	}
+	return transport.Parse(name)
+}
+
+// search is a source that looks for a blob in several places.
+type search struct {
+	run    *Run
+	access *access
+	refs   []transport.Reference
+	urls   []string
+}
+
+// Fetch implements content.Fetcher: the first place that has the blob.
+func (s *search) Fetch(ctx context.Context, desc content.Descriptor) (io.ReadCloser, error) {
+	var failures []error
+	for _, ref := range s.refs {
+		repo, err := s.access.open(ctx, ref, false)
+		if err == nil {
+			var r io.ReadCloser
+			if r, err = repo.Fetch(ctx, desc); err == nil {
+				return r, nil
+			}
+		}
+		failures = append(failures, fmt.Errorf("%s: %w", ref.Name(), err))
+	}
+	for _, url := range s.urls {
+		body, err := s.run.get(ctx, url)
+		if err == nil {
+			return content.Verify(body, desc)
+		}
+		failures = append(failures, err)
+	}
+	if len(failures) == 0 {
+		return nil, fmt.Errorf("layer %s: %w: the image has no target and no base to look in", desc.Digest, content.ErrNotFound)
+	}
+	return nil, fmt.Errorf("layer %s: %w", desc.Digest, errors.Join(failures...))
+}
+
+// Sources implements content.Locator.
+func (s *search) Sources(content.Descriptor) []string {
+	var names []string
+	for _, ref := range s.refs {
+		if ref.Transport == "docker" {
+			names = append(names, ref.Host+"/"+ref.Repository)
+		}
+	}
+	return names
+}
+
+// complete finds out what the caller did not say of a layer.
+func (s *search) complete(ctx context.Context, desc content.Descriptor, diffID digest.Digest) (layer.Layer, error) {
+	if diffID != "" && desc.Size >= 0 {
+		if desc.MediaType == "" {
+			desc.MediaType = content.OCILayerGzip
+		}
+		return layer.Layer{Descriptor: desc, DiffID: diffID}, nil
+	}
+	read, err := layer.FromTar(ctx, s.run.engine.cache, content.FromFetcher(s, desc), &layer.TarOptions{DiffID: diffID})
+	if err != nil {
+		return layer.Layer{}, err
+	}
+	if desc.MediaType == "" {
+		desc.MediaType = read.Descriptor.MediaType
+	}
+	desc.Size = read.Descriptor.Size
+	return layer.Layer{Descriptor: desc, DiffID: read.DiffID}, nil
+}

@@ -1,0 +1,218 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/imgscript/imgscript/core/image"
+	"github.com/imgscript/imgscript/core/layer"
+)
+
+// Options says what a run may read and what it starts from. nil and the zero value: the root is the working directory.
+type Options struct {
+	// Root is the directory outside of which nothing local is read or written, unless the policy allows it. It is "." when both it and Files are empty.
+	Root string
+	// Files takes the place of Root: local paths are read from it, and layouts cannot be written.
+	Files fs.FS
+	// Dir is the directory below the root, slash-separated, that relative paths are relative to; "" is the root itself.
+	Dir string
+	// Platform picks from indexes, "os/arch[/variant]"; "" is linux/amd64 on every machine.
+	Platform string
+	// Epoch is the time of files and of changed images; zero is 1970-01-01.
+	Epoch time.Time
+	// Policy is asked before anything outside the root, the network or a repository is touched; nil is DefaultPolicy.
+	Policy *Policy
+	// Events is told what goes on, from many goroutines but one call at a time; nil drops it.
+	Events func(Event)
+}
+
+// Run is one run: a scope of steps which start when they are asked for and are joined when they are needed, at the latest at its end. Its
+// methods, and those of what it hands out, are for the goroutine that [Engine.Do] called; what they start runs beside it.
+type Run struct {
+	engine   *Engine
+	opts     Options
+	platform image.Platform
+	tree     *layer.Tree
+	trees    []*layer.Tree   // outside the root, where the policy allows it
+	ctx      context.Context // a run is a scope, like errgroup.Group: the one type that holds a context
+	cancel   context.CancelCauseFunc
+	group    sync.WaitGroup
+	flights  flights
+	events   sink
+
+	mu      sync.Mutex
+	steps   []*step
+	failed  *step // the first, in program order, that failed of its own
+	ended   bool  // the caller's function returned
+	places  map[flightKey][]string
+	saves   map[string][]*Future[Saved] // by location
+	saved   []savedAs
+	changes []*change
+}
+
+// Report is what a run did.
+type Report struct {
+	Saved    []Saved  // in program order
+	Unsaved  []string // references whose save did not end, in program order; only of a failed run
+	Warnings []string
+}
+
+// Caller is the Origin of the calling line of Go code.
+func Caller() Origin {
+	_, file, line, ok := runtime.Caller(1)
+	if !ok {
+		return goCaller("a Go caller")
+	}
+	return goCaller(fmt.Sprintf("%s:%d", path.Base(file), line))
+}
+
+type goCaller string
+
+// String implements Origin.
+func (c goCaller) String() string { return string(c) }
+
+// Do runs f and joins everything that it started. The error is the first in program order: a *[StepError] of a step, what f returned, or, of a run that
+// succeeded otherwise, a *[LostChangeError]. The report is there in each case.
+func (e *Engine) Do(ctx context.Context, opts *Options, f func(*Run) error) (*Report, error) {
+	r, err := e.newRun(ctx, opts)
+	if err != nil {
+		return &Report{}, err
+	}
+	defer r.close()
+	err = protect(func() error { return f(r) })
+	r.end(err)
+	r.group.Wait()
+	return r.report(), r.outcome(ctx, err)
+}
+
+func protect(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("internal error: %v", p)
+		}
+	}()
+	return f()
+}
+
+func (e *Engine) newRun(ctx context.Context, opts *Options) (*Run, error) {
+	r := &Run{engine: e, places: map[flightKey][]string{}, saves: map[string][]*Future[Saved]{}}
+	if opts != nil {
+		r.opts = *opts
+	}
+	if r.opts.Platform == "" {
+		r.opts.Platform = "linux/amd64"
+	}
+	var err error
+	if r.platform, err = image.ParsePlatform(r.opts.Platform); err != nil {
+		return nil, err
+	}
+	if r.opts.Epoch.IsZero() {
+		r.opts.Epoch = time.Unix(0, 0)
+	}
+	r.opts.Epoch = r.opts.Epoch.UTC().Truncate(time.Second)
+	if err := r.openTree(); err != nil {
+		return nil, err
+	}
+	r.events.f = r.opts.Events
+	r.ctx, r.cancel = context.WithCancelCause(ctx)
+	return r, nil
+}
+
+// errRunEnded is why work is cancelled that outlives its run; there is none, and a Future's use after the run ends at once.
+var errRunEnded = errors.New("the run has ended")
+
+func (r *Run) close() {
+	r.cancel(errRunEnded)
+	for _, tree := range append(r.trees, r.tree) {
+		tree.Close()
+	}
+}
+
+// noteFailure remembers the first failure in program order and cancels what must not go on. Before the caller's function ended, steps
+// without effects go on: what the function may still wait for, and so the place where it fails, must not depend on timing.
+func (r *Run) noteFailure(s *step) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failed == nil || s.seq < r.failed.seq {
+		r.failed = s
+	}
+	r.cancelAfterFailure()
+}
+
+// cancelAfterFailure ends what comes after the first failure in program order. The lock is held.
+func (r *Run) cancelAfterFailure() {
+	if r.failed == nil {
+		return
+	}
+	for _, later := range r.steps[r.failed.seq+1:] {
+		if later.effect || r.ended {
+			later.cancel(&supersededError{r.failed})
+		}
+	}
+}
+
+// end says that no step will be asked for any more. Whatever f's error, what it asked for before goes on: a serial program would have done it.
+func (r *Run) end(error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ended = true
+	r.cancelAfterFailure()
+}
+
+// outcome chooses the error of the run.
+func (r *Run) outcome(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return fmt.Errorf("interrupted: %w", cause)
+	}
+	if r.failed != nil {
+		return r.failed.failure()
+	}
+	if err != nil {
+		return err
+	}
+	return r.lostChange()
+}
+
+// report collects the outcome of all saves.
+func (r *Run) report() *Report {
+	rep := &Report{Warnings: r.events.warnings}
+	for _, s := range r.saved {
+		if s.future.step.err == nil {
+			rep.Saved = append(rep.Saved, s.future.value)
+		} else if s.target != "" {
+			rep.Unsaved = append(rep.Unsaved, s.target)
+		}
+	}
+	return rep
+}
+
+// settleAll returns when every step so far ended, with the first failure.
+func (r *Run) settleAll() error {
+	r.mu.Lock()
+	n := len(r.steps)
+	var last *step
+	if n > 0 {
+		last = r.steps[n-1]
+	}
+	r.mu.Unlock()
+	if last == nil {
+		return nil
+	}
+	<-last.settled
+	if last.failed != nil {
+		return last.failed.join()
+	}
+	return nil
+}
+
+// Context is that of the run: it ends when the run does.
+func (r *Run) Context() context.Context { return r.ctx }
+
+// unix is a time from seconds since 1970.
+func unix(seconds int64) time.Time { return time.Unix(seconds, 0).UTC() }

@@ -1,0 +1,211 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/imgscript/imgscript/core/content"
+	"github.com/imgscript/imgscript/core/layer"
+)
+
+var errPanicked = errors.New("internal error: a transfer ended without a result")
+
+// target is a repository that one save or sync writes to. It implements content.Store and content.Mounter for content.Copy, so that a blob goes to a repository
+// once in a run, and to a registry once if its other repositories can mount it, however many images need it.
+type target struct {
+	run      *Run
+	repo     content.Repository
+	name     string // for people
+	location string // of the repository, for flights
+	registry string // within which blobs can be mounted; the location itself where they can't
+	always   bool   // send blobs that are there already
+
+	mu   sync.Mutex
+	sent map[digest.Digest]moved
+}
+
+// moved is how a blob came to the target.
+type moved struct {
+	how  content.Transfer
+	size int64
+}
+
+func newTarget(r *Run, repo content.Repository, name string) *target {
+	t := &target{run: r, repo: repo, name: name, location: name, registry: name, sent: map[digest.Digest]moved{}}
+	if m, ok := repo.(content.Mounter); ok {
+		t.location = m.Location()
+		t.registry, _, _ = strings.Cut(t.location, "/")
+	}
+	return t
+}
+
+// note remembers how a blob came here; the first answer counts, since each blob is asked for several times.
+func (t *target) note(desc content.Descriptor, how content.Transfer) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, ok := t.sent[desc.Digest]; !ok {
+		t.sent[desc.Digest] = moved{how, desc.Size}
+	}
+}
+
+// Fetch implements content.Fetcher.
+func (t *target) Fetch(ctx context.Context, desc content.Descriptor) (io.ReadCloser, error) {
+	return t.repo.Fetch(ctx, desc)
+}
+
+// Exists implements content.Store.
+func (t *target) Exists(ctx context.Context, desc content.Descriptor) (bool, error) {
+	return t.repo.Exists(ctx, desc)
+}
+
+// Location implements content.Mounter.
+func (t *target) Location() string { return t.location }
+
+// Push implements content.Pusher. Documents are pushed each time: a registry may drop what has no tag.
+func (t *target) Push(ctx context.Context, desc content.Descriptor, open content.Opener) error {
+	if content.IsDocument(desc.MediaType) {
+		return t.repo.Push(ctx, desc, open)
+	}
+	_, err := t.Mount(ctx, desc, nil, open)
+	return err
+}
+
+// Mount implements content.Mounter, for repositories that can't too.
+func (t *target) Mount(ctx context.Context, desc content.Descriptor, from []string, open content.Opener) (content.Transfer, error) {
+	how := content.Present
+	_, err := t.run.flights.do(ctx, flightKey{t.location, desc.Digest}, func() (err error) {
+		how, err = t.first(ctx, desc, from, open)
+		return err
+	})
+	if err == nil {
+		t.note(desc, how)
+	}
+	return how, err
+}
+
+// first brings a blob to this repository. When another repository of the registry is being given it, that comes first, and the blob is mounted from there.
+func (t *target) first(ctx context.Context, desc content.Descriptor, from []string, open content.Opener) (content.Transfer, error) {
+	if t.registry == t.location {
+		return t.send(ctx, desc, from, open)
+	}
+	key := flightKey{t.registry, desc.Digest}
+	var how content.Transfer
+	mine, err := t.run.flights.do(ctx, key, func() (err error) {
+		how, err = t.send(ctx, desc, from, open)
+		return err
+	})
+	if err == nil && !mine {
+		how, err = t.send(ctx, desc, append(t.run.placesOf(key), from...), open)
+	}
+	if err == nil {
+		t.run.addPlace(key, t.location)
+	}
+	return how, err
+}
+
+// send moves one blob in the cheapest way.
+func (t *target) send(ctx context.Context, desc content.Descriptor, from []string, open content.Opener) (content.Transfer, error) {
+	watch := t.run.events.begin("push "+short(desc.Digest)+" to "+t.name, desc.Size)
+	how, err := t.transfer(ctx, desc, from, watch.watch(open))
+	watch.end(how.String(), err)
+	return how, err
+}
+
+func (t *target) transfer(ctx context.Context, desc content.Descriptor, from []string, open content.Opener) (content.Transfer, error) {
+	if t.always {
+		return content.Uploaded, t.repo.Push(ctx, desc, open)
+	}
+	if m, ok := t.repo.(content.Mounter); ok {
+		return m.Mount(ctx, desc, from, open)
+	}
+	there, err := t.repo.Exists(ctx, desc)
+	if err != nil || there {
+		return content.Present, err
+	}
+	return content.Uploaded, t.repo.Push(ctx, desc, open)
+}
+
+// layer brings a layer here, while it is being built if it still is and the repository can take it so.
+func (t *target) layer(ctx context.Context, l *Layer) error {
+	future := l.started()
+	streamer, ok := t.repo.(content.Streamer)
+	if ok && l.pending != nil && !future.Ready() {
+		if err := t.stream(ctx, streamer, l); err != nil {
+			return err
+		}
+	}
+	built, err := future.get(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = t.place(ctx, l, built)
+	return err
+}
+
+// place brings a finished layer here.
+func (t *target) place(ctx context.Context, l *Layer, built layer.Layer) (content.Transfer, error) {
+	var from []string
+	if locator, ok := l.src.(content.Locator); ok {
+		from = locator.Sources(built.Descriptor)
+	}
+	return t.Mount(ctx, built.Descriptor, from, content.FromFetcher(l.src, built.Descriptor))
+}
+
+// stream sends a layer that is being built. One repository of a registry is enough: the others mount it afterwards.
+func (t *target) stream(ctx context.Context, streamer content.Streamer, l *Layer) error {
+	_, err := t.run.flights.do(ctx, flightKey{t.registry, l.pending}, func() error {
+		watch := t.run.events.begin("push layer to "+t.name, -1)
+		desc, err := streamer.PushPending(ctx, content.OCILayerGzip, &watchedPending{l.pending, watch})
+		watch.end(content.Uploaded.String(), err)
+		if err != nil {
+			return err
+		}
+		t.note(desc, content.Uploaded)
+		t.run.flights.arrived(flightKey{t.location, desc.Digest})
+		if t.registry != t.location {
+			key := flightKey{t.registry, desc.Digest}
+			t.run.flights.arrived(key)
+			t.run.addPlace(key, t.location)
+		}
+		return nil
+	})
+	return err
+}
+
+// watchedPending counts what is read of a growing blob.
+type watchedPending struct {
+	content.Pending
+	task *task
+}
+
+// Open implements content.Pending.
+func (w *watchedPending) Open(ctx context.Context) (io.ReadCloser, error) {
+	return w.task.watch(w.Pending.Open)(ctx)
+}
+
+// placesOf lists the repositories of a registry that were given a blob in this run.
+func (r *Run) placesOf(key flightKey) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]string(nil), r.places[key]...)
+}
+
+func (r *Run) addPlace(key flightKey, location string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.places[key] = append(r.places[key], location)
+}
+
+// short is a digest for people.
+func short(dgst digest.Digest) string {
+	const shown = len("sha256:") + 12
+	if len(dgst) > shown {
+		return string(dgst[:shown])
+	}
+	return string(dgst)
+}
