@@ -1,0 +1,64 @@
+package layer
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+var (
+	// ErrChanged says that a local file or directory changed between being found and being read to its end.
+	ErrChanged = errors.New("changed while it was read")
+	// ErrOutside says that a path or a link leaves the root of its Tree or of the layer.
+	ErrOutside = errors.New("leaves the root")
+	// ErrLoop says that links lead back to themselves, or into a directory that contains them.
+	ErrLoop = errors.New("loop of symbolic links")
+	// ErrConflict says that two sources of a call want the same path.
+	ErrConflict = errors.New("path is taken twice")
+	// ErrTar says that an archive is malformed, cut short or followed by something else.
+	ErrTar = errors.New("bad tar archive")
+)
+
+// Error says what is wrong with one path of one source.
+type Error struct {
+	Source string // how the call names the source; "" when it has no name
+	Path   string // the path that is bad, in its Tree or in the layer
+	Err    error
+	Hint   string // what to do about it; "" when there is nothing to say
+}
+
+// Error returns the message without the hint.
+func (e *Error) Error() string {
+	if e.Source == "" || e.Source == e.Path {
+		return fmt.Sprintf("add %q: %v", e.Path, e.Err)
+	}
+	return fmt.Sprintf("add %q: %q: %v", e.Source, e.Path, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Errors are all that is wrong with the sources of a call, sorted by path. errors.Is and errors.As look into each.
+type Errors []error
+
+// shown is how many errors the message of Errors spells out.
+const shown = 20
+
+// Error lists the errors, one a line, and only counts those after the first twenty.
+func (e Errors) Error() string {
+	var b strings.Builder
+	for i, err := range e {
+		if i == shown {
+			fmt.Fprintf(&b, "\nand %d more", len(e)-shown)
+			break
+		}
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(err.Error())
+	}
+	return b.String()
+}
+
+// Unwrap returns the errors.
+func (e Errors) Unwrap() []error { return e }

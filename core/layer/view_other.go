@@ -1,0 +1,8 @@
+//go:build !unix
+
+package layer
+
+const nonBlock = 0
+
+// osView looks at an OS directory through its os.Root, where files cannot be opened one name at a time.
+func (t *Tree) osView() view { return fsView{t.root.FS()} }
