@@ -1,6 +1,7 @@
 package starlib
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -66,6 +67,9 @@ func splitSections(s string) (head string, sections []section, err error) {
 	for i := range all {
 		one := &all[i]
 		one.body = dedent("\n" + strings.Join(one.lines, "\n"))
+		if i == 0 && one.body == "" {
+			return "", nil, errors.New("has no description")
+		}
 		if seen[one.name] || one.body == "" {
 			return "", nil, fmt.Errorf("section %q is empty or there twice", one.name)
 		}
