@@ -18,6 +18,9 @@ import (
 // hub is Docker Hub as references name it.
 const hub = "docker.io"
 
+// maxReference is more bytes than the longest host, repository, tag and digest have together. It bounds the time that nonsense can cost.
+const maxReference = 1024
+
 // later are transports of skopeo that a reference can name and we cannot open, with what to do instead.
 var later = map[string]string{
 	"oci-archive":        `save to "oci:DIR" and pack the directory with tar, or unpack the archive and use "oci:DIR"`,
@@ -89,6 +92,9 @@ func cutDigest(s string) (string, digest.Digest, error) {
 
 // parseDocker reads [HOST/]REPO[:TAG][@DIGEST].
 func parseDocker(s string) (Reference, error) {
+	if len(s) > maxReference {
+		return Reference{}, invalid("it has more than %d bytes", maxReference)
+	}
 	name, dgst, digested := strings.Cut(s, "@")
 	r := Reference{Transport: Docker}
 	if digested {
@@ -109,6 +115,9 @@ func parseDocker(s string) (Reference, error) {
 		return Reference{}, explain(name, err)
 	}
 	r.Host, r.Repository = reference.Domain(named), reference.Path(named)
+	if r.Host == "" { // "a.b_c/d": the grammar takes it for a path, and who asks a registry needs a host
+		return Reference{}, invalid("%s is no host: it may have letters, digits, dots and dashes", quote(strings.Split(name, "/")[0]))
+	}
 	if t, ok := named.(reference.Tagged); ok {
 		r.Tag = t.Tag()
 	}

@@ -135,6 +135,8 @@ func TestParseErrors(t *testing.T) {
 		{"аpple.com/app", "want [HOST", nil}, // a Cyrillic а
 		{strings.Repeat("a", 64) + ".io/app", "more than 63", nil},
 		{strings.Repeat("a.", 127) + "io/app", "more than 253", nil},
+		{"a.b_c/app", `"a.b_c" is no host`, nil},
+		{strings.Repeat("a/", 600) + "b", "more than 1024 bytes", nil},
 		{"https://ghcr.io/app", `write it without "https://"`, nil},
 		{"http://ghcr.io/app", `write it without "http://"`, nil},
 		{"docker://docker://node", "want [HOST", nil},
