@@ -1,13 +1,15 @@
 package content
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/opencontainers/go-digest"
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 )
 
@@ -25,13 +27,18 @@ type CopyOptions struct {
 	Done func(desc Descriptor, how Transfer)
 }
 
-// Copy copies the document or blob root and all that it needs from src to dst: children before parents, the biggest
-// blobs first, each digest once. When it returns, nothing of it runs any more. An error is that of the first failure; what was
-// copied stays, so that the next try has less to do.
+// maxDocuments bounds the bytes of all manifests and indexes of one copy: an index of 4 MiB can name 20,000 manifests of 4 MiB each, which
+// are held in memory until what they need is there.
+const maxDocuments = 256 << 20
+
+// Copy copies the document or blob root and all that it needs from src to dst: children before parents, a document's biggest
+// blobs first, each digest once. When it returns, nothing of it runs any more. An error is that of the first failure, or the cause of
+// ctx's end; what was copied stays, so that the next try has less to do.
 //
-// A target that is a [Mounter] is given the places where src (a [Locator]) has a blob.
+// A target that is a [Mounter] is given the places where src (a [Locator]) has a blob. Manifests that disagree about a blob's size
+// are [ErrVerification], and more than 256 MiB of manifests are [ErrInvalid].
 func Copy(ctx context.Context, dst Store, src Fetcher, root Descriptor, opts *CopyOptions) error {
-	c := &copier{dst: dst, src: src, started: map[digest.Digest]*copied{}}
+	c := &copier{dst: dst, src: src, started: map[copyKey]*copied{}}
 	if opts != nil {
 		c.opts = *opts
 	}
@@ -39,10 +46,16 @@ func Copy(ctx context.Context, dst Store, src Fetcher, root Descriptor, opts *Co
 		c.opts.Concurrency = 8
 	}
 	c.slots = semaphore.NewWeighted(c.opts.Concurrency)
-	if !IsDocument(root.MediaType) {
-		return c.blob(ctx, root)
+	if c.opts.WithoutRoot && !IsDocument(root.MediaType) {
+		return context.Cause(ctx)
 	}
-	return c.document(ctx, root, c.opts.WithoutRoot)
+	// The first failure ends the context of everything else, and is its cause: those that only stopped because of it can say so.
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	c.fail = fail
+	err := c.start(ctx, root, IsDocument(root.MediaType), c.opts.WithoutRoot).wait(ctx)
+	c.tasks.Wait()
+	return err
 }
 
 // copier is one call of Copy.
@@ -50,93 +63,170 @@ type copier struct {
 	dst   Store
 	src   Fetcher
 	opts  CopyOptions
-	slots *semaphore.Weighted
+	slots *semaphore.Weighted // of blobs and documents under way; not held while waiting for children
+	fail  context.CancelCauseFunc
+	tasks sync.WaitGroup
+
+	documents atomic.Int64 // bytes of those that indexes name
 
 	mu      sync.Mutex
-	started map[digest.Digest]*copied
+	started map[copyKey]*copied
+}
+
+// copyKey tells a blob from a document of the same bytes: registries keep them in two places.
+type copyKey struct {
+	digest   digest.Digest
+	document bool
 }
 
 // copied is the outcome of copying one digest, ready when done is closed.
 type copied struct {
+	size int64
 	done chan struct{}
 	err  error
 }
 
-// once runs f for the first caller with this digest; the others wait for its outcome.
-func (c *copier) once(ctx context.Context, desc Descriptor, f func() error) error {
-	c.mu.Lock()
-	one, ok := c.started[desc.Digest]
-	if !ok {
-		one = &copied{done: make(chan struct{})}
-		c.started[desc.Digest] = one
-	}
-	c.mu.Unlock()
-	if ok {
-		select {
-		case <-one.done:
-			return one.err
-		case <-ctx.Done():
-			return context.Cause(ctx)
+func (one *copied) wait(ctx context.Context) error {
+	select {
+	case <-one.done:
+		if one.err != nil && ctx.Err() != nil {
+			return context.Cause(ctx) // the first failure, of which this one may be a consequence
 		}
+		return one.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
-	defer close(one.done)
-	one.err = f()
-	return one.err
+}
+
+// start starts copying desc in a goroutine, unless it was started before, and returns what will come of it. For a blob it waits until
+// a slot is free, so that blobs start in the order of the calls.
+func (c *copier) start(ctx context.Context, desc Descriptor, document, childrenOnly bool) *copied {
+	one := &copied{size: desc.Size, done: make(chan struct{})}
+	c.mu.Lock()
+	if before, ok := c.started[copyKey{desc.Digest, document}]; ok {
+		c.mu.Unlock()
+		if before.size == desc.Size {
+			return before
+		}
+		return c.finish(one, fmt.Errorf("%s: %w: it has %d bytes here and %d bytes there", desc.Digest, ErrVerification, before.size, desc.Size))
+	}
+	c.started[copyKey{desc.Digest, document}] = one
+	c.mu.Unlock()
+	if document {
+		c.tasks.Go(func() { c.finish(one, safely(func() error { return c.document(ctx, desc, childrenOnly) })) })
+		return one
+	}
+	if err := c.acquire(ctx); err != nil {
+		return c.finish(one, err)
+	}
+	c.tasks.Go(func() {
+		defer c.slots.Release(1)
+		c.finish(one, safely(func() error { return c.blob(ctx, desc) }))
+	})
+	return one
+}
+
+func (c *copier) finish(one *copied, err error) *copied {
+	if one.err = err; err != nil {
+		c.fail(err)
+	}
+	close(one.done)
+	return one
+}
+
+func (c *copier) acquire(ctx context.Context) error {
+	if err := c.slots.Acquire(ctx, 1); err != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// safely turns a panic of a store, which would end the program from a goroutine that nobody can guard, into an error.
+func safely(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return f()
 }
 
 // document copies a manifest or index: its children, then itself.
 func (c *copier) document(ctx context.Context, desc Descriptor, childrenOnly bool) error {
-	return c.once(ctx, desc, func() error {
-		data, err := ReadAll(ctx, c.src, desc)
-		if err != nil {
-			return fmt.Errorf("read %s: %w", desc.Digest, err)
-		}
-		doc, err := ParseDocument(desc.MediaType, data)
-		if err != nil {
-			return fmt.Errorf("%s: %w", desc.Digest, err)
-		}
-		if err := c.children(ctx, doc); err != nil || childrenOnly {
-			return err
-		}
-		if err := c.dst.Push(ctx, desc, FromBytes(data)); err != nil {
-			return err
-		}
-		c.tell(desc, Uploaded)
-		return nil
-	})
+	doc, data, err := c.read(ctx, desc)
+	if err != nil {
+		return err
+	}
+	if err := c.children(ctx, doc); err != nil || childrenOnly {
+		return err
+	}
+	if err := c.acquire(ctx); err != nil {
+		return err
+	}
+	defer c.slots.Release(1)
+	if err := c.dst.Push(ctx, desc, FromBytes(data)); err != nil {
+		return err
+	}
+	c.tell(desc, Uploaded)
+	return nil
 }
 
+func (c *copier) read(ctx context.Context, desc Descriptor) (*Document, []byte, error) {
+	if err := c.acquire(ctx); err != nil {
+		return nil, nil, err
+	}
+	defer c.slots.Release(1)
+	data, err := ReadAll(ctx, c.src, desc)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read %s: %w", desc.Digest, err)
+	}
+	doc, err := ParseDocument(desc.MediaType, data)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", desc.Digest, err)
+	}
+	return doc, data, nil
+}
+
+// children copies what doc needs. Only indexes point to documents: a layer is a blob whatever its media type says.
 func (c *copier) children(ctx context.Context, doc *Document) error {
-	group, ctx := errgroup.WithContext(ctx)
-	children := slices.Clone(doc.Children())
-	slices.SortStableFunc(children, func(a, b Descriptor) int { return int(min(max(b.Size-a.Size, -1), 1)) })
+	children := doc.Children()
+	if c.documents.Add(documentBytes(doc)) > maxDocuments {
+		return fmt.Errorf("%w index: more than %d MiB of manifests", ErrInvalid, maxDocuments>>20)
+	}
+	slices.SortStableFunc(children, func(a, b Descriptor) int { return cmp.Compare(b.Size, a.Size) })
+	var started []*copied
 	for _, child := range children {
 		if c.opts.SkipForeign && IsForeign(child) {
 			continue
 		}
-		group.Go(func() error {
-			if IsDocument(child.MediaType) {
-				return c.document(ctx, child, false)
-			}
-			return c.blob(ctx, child)
-		})
+		started = append(started, c.start(ctx, child, doc.Config == nil && IsDocument(child.MediaType), false))
 	}
-	return group.Wait()
+	for _, one := range started {
+		if err := one.wait(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// blob copies one blob. The slot is taken inside, so that a digest that another task copies already holds none.
+// documentBytes is what the manifests and indexes that an index names take when they are read.
+func documentBytes(index *Document) int64 {
+	var n int64
+	for _, desc := range index.Manifests {
+		if IsDocument(desc.MediaType) {
+			n += min(desc.Size, MaxDocument) // more is refused when it is read
+		}
+	}
+	return n
+}
+
+// blob copies one blob, in the cheapest way that the target has.
 func (c *copier) blob(ctx context.Context, desc Descriptor) error {
-	return c.once(ctx, desc, func() error {
-		if err := c.slots.Acquire(ctx, 1); err != nil {
-			return context.Cause(ctx)
-		}
-		defer c.slots.Release(1)
-		how, err := c.transfer(ctx, desc)
-		if err == nil {
-			c.tell(desc, how)
-		}
-		return err
-	})
+	how, err := c.transfer(ctx, desc)
+	if err == nil {
+		c.tell(desc, how)
+	}
+	return err
 }
 
 func (c *copier) transfer(ctx context.Context, desc Descriptor) (Transfer, error) {
@@ -162,34 +252,4 @@ func (c *copier) tell(desc Descriptor, how Transfer) {
 	if c.opts.Done != nil {
 		c.opts.Done(desc, how)
 	}
-}
-
-// PushTagged stores the document desc in dst and gives it every tag in order: in one step where dst can, and there is one tag.
-// Without tags it is only stored. What it needs must be there already.
-func PushTagged(ctx context.Context, dst Repository, desc Descriptor, open Opener, tags []string) error {
-	if p, ok := dst.(TagPusher); ok && len(tags) == 1 {
-		return p.PushTagged(ctx, desc, open, tags[0])
-	}
-	if err := dst.Push(ctx, desc, open); err != nil {
-		return err
-	}
-	for _, tag := range tags {
-		if err := dst.Tag(ctx, desc, tag); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// ReadDocument resolves name in src and reads the manifest or index behind it, in one step where src can.
-func ReadDocument(ctx context.Context, src Repository, name string) (Descriptor, []byte, error) {
-	if r, ok := src.(ManifestReader); ok {
-		return r.Manifest(ctx, name)
-	}
-	desc, err := src.Resolve(ctx, name)
-	if err != nil {
-		return Descriptor{}, nil, err
-	}
-	data, err := ReadAll(ctx, src, desc)
-	return desc, data, err
 }

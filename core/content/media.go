@@ -55,6 +55,6 @@ func IsSchema1(mediaType string) bool {
 
 // IsForeign reports whether a layer's bytes live elsewhere than in registries: it has URLs, or a media type that says so.
 func IsForeign(desc Descriptor) bool {
-	return len(desc.URLs) > 0 || desc.MediaType == DockerForeignLayer ||
+	return len(desc.URLs) > 0 || strings.HasPrefix(desc.MediaType, "application/vnd.docker.image.rootfs.foreign.") ||
 		strings.Contains(desc.MediaType, ".nondistributable.")
 }

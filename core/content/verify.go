@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -85,6 +86,7 @@ func ReadAll(ctx context.Context, src Fetcher, desc Descriptor) ([]byte, error) 
 
 // ReadLimited fetches a blob whole, verified, and fails when it has more than limit bytes.
 func ReadLimited(ctx context.Context, src Fetcher, desc Descriptor, limit int64) ([]byte, error) {
+	limit = min(limit, math.MaxInt64-1) // one more is read below
 	if desc.Size > limit {
 		return nil, fmt.Errorf("%s: %d bytes are more than the limit of %d", desc.Digest, desc.Size, limit)
 	}
@@ -94,8 +96,8 @@ func ReadLimited(ctx context.Context, src Fetcher, desc Descriptor, limit int64)
 	}
 	defer r.Close()
 	var b bytes.Buffer
-	if desc.Size > 0 {
-		b.Grow(int(desc.Size) + bytes.MinRead)
+	if desc.Size > 0 { // the size is what somebody says: no more memory is taken on trust than for a manifest
+		b.Grow(int(min(desc.Size, MaxDocument)) + bytes.MinRead)
 	}
 	// One byte over the limit tells a blob of just the limit from a longer one; the verifier sees the true end of the former.
 	n, err := io.Copy(&b, io.LimitReader(r, limit+1))
