@@ -130,8 +130,8 @@ func (m Map) Keychain(opts *MapOptions) (Keychain, error) {
 	return k, errors.Join(errs...)
 }
 
-// mapKeychain holds its entries by pointer, so that printing it shows none.
 type mapKeychain struct {
+	opaque
 	entries map[server]*Entry
 	google  *googleExchange
 }

@@ -29,7 +29,8 @@ type AuthorizerOptions struct {
 // Authorizer answers challenges with the credentials of one keychain and holds the tokens of many registries. Make one with [NewAuthorizer];
 // it may be used by many goroutines at once.
 type Authorizer struct {
-	opts   *AuthorizerOptions // by pointer, so that printing an Authorizer shows no keychain
+	opaque
+	opts   AuthorizerOptions
 	grants *memo[grantKey, grant]
 
 	mu         sync.Mutex
@@ -64,7 +65,7 @@ func NewAuthorizer(opts *AuthorizerOptions) *Authorizer {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Authorizer{opts: &o, grants: newMemo[grantKey, grant](o.Now), challenges: map[Origin]challenge{}}
+	return &Authorizer{opts: o, grants: newMemo[grantKey, grant](o.Now), challenges: map[Origin]challenge{}}
 }
 
 // Scope is a repository and what is to be done there.

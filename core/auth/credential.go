@@ -83,6 +83,12 @@ func (c Credential) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("kind", c.Kind()), slog.String("username", c.Username), slog.String("source", c.Source))
 }
 
+// opaque hides what embeds it from fmt, which looks into unexported fields without asking the values there how they print.
+type opaque struct{}
+
+// Format writes no field, whatever the verb.
+func (opaque) Format(s fmt.State, verb rune) { formatText(s, verb, "(auth)") }
+
 func formatText(s fmt.State, verb rune, text string) {
 	if verb == 'q' {
 		text = fmt.Sprintf("%q", text)
@@ -147,7 +153,10 @@ func Chain(keychains ...Keychain) Keychain {
 	return c
 }
 
-type chain struct{ keychains []Keychain }
+type chain struct {
+	opaque
+	keychains []Keychain
+}
 
 // Credential implements Keychain.
 func (c *chain) Credential(ctx context.Context, host, repository string) (Credential, error) {

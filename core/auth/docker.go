@@ -51,6 +51,7 @@ func Docker(opts *DockerOptions) Keychain {
 }
 
 type docker struct {
+	opaque
 	getenv  func(string) string
 	helpers *helpers
 }
@@ -217,12 +218,13 @@ func decodeAuth(auth string) (user, password string, err error) {
 // no servers match nothing.
 func bestKey[V any](keys map[string]V, host, repository string) (string, bool) {
 	best, found := -1, ""
-	for _, key := range slices.Backward(slices.Sorted(maps.Keys(keys))) {
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		s, err := parseServer(key)
 		if err != nil {
 			continue
 		}
-		if n := s.match(host, repository); n > best {
+		n := s.match(host, repository)
+		if n > best || n >= 0 && n == best && strings.Contains(key, "://") {
 			best, found = n, key
 		}
 	}

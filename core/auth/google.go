@@ -56,6 +56,7 @@ func Google(opts *GoogleOptions) Keychain {
 }
 
 type google struct {
+	opaque
 	opts     GoogleOptions
 	exchange *googleExchange
 }

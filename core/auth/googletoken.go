@@ -102,7 +102,7 @@ func (x *googleExchange) credential(ctx context.Context, text []byte, source str
 		if err != nil {
 			return Credential{}, time.Time{}, err
 		}
-		return Credential{Username: googleUser, Password: token.AccessToken, Source: source}, x.until(token.Expiry), nil
+		return Credential{Username: googleUser, Password: token.AccessToken, Source: source}, x.until(time.Until(token.Expiry)), nil
 	})
 }
 
@@ -151,13 +151,9 @@ func answerer(resp *http.Response) string {
 	return resp.Request.URL.Host
 }
 
-// until is the time until which a token that expires then is used. It is never at once, so that a wrong clock leads to a refusal and not to a loop.
-func (x *googleExchange) until(expiry time.Time) time.Time {
-	least := x.now().Add(minTokenLife / 2)
-	if until := expiry.Add(-googleLeeway); until.After(least) {
-		return until
-	}
-	return least
+// until is the time until which a token that lives for so long is used. It is never at once, so that a wrong clock leads to a refusal and not to a loop.
+func (x *googleExchange) until(life time.Duration) time.Time {
+	return x.now().Add(max(life-googleLeeway, minTokenLife/2))
 }
 
 // metadata asks the metadata server for the token of the machine's service account; a machine without one knows nothing.
@@ -165,7 +161,7 @@ func (x *googleExchange) metadata(ctx context.Context, host string) (Credential,
 	id := sha256.Sum256([]byte("metadata\x00" + host))
 	return x.tokens.get(ctx, id, func(ctx context.Context) (Credential, time.Time, error) {
 		cred, life, err := x.askMetadata(ctx, host)
-		return cred, x.until(x.now().Add(life)), prefix(err, "metadata server %q", host)
+		return cred, x.until(life), prefix(err, "metadata server %q", host)
 	})
 }
 

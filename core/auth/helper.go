@@ -131,8 +131,11 @@ func runHelper(ctx context.Context, in io.Reader, path string, args ...string) (
 	out := &boundedBuffer{limit: maxHelperOutput, over: cancel}
 	cmd.Stdin, cmd.Stdout = in, out // stderr is not read: it may hold secrets
 	err := cmd.Run()
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		err = context.Cause(ctx)
+	case errors.Is(err, exec.ErrWaitDelay): // it ended well, and left something running that holds its output open
+		err = nil
 	}
 	return out.buf.Bytes(), err
 }
