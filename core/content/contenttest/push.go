@@ -189,7 +189,7 @@ func (c *counter) opener(f content.Opener) content.Opener {
 // wantClosed waits a little: an HTTP transport closes a request's body soon after its answer.
 func (c *counter) wantClosed(t *testing.T) {
 	t.Helper()
-	for end := time.Now().Add(patience); c.open.Load() > 0; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(patience / 4); c.open.Load() > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Errorf("%d readers of the opener were not closed", c.open.Load())
 			return
