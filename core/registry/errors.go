@@ -25,7 +25,8 @@ var (
 	ErrUnreachable = errors.New("registry unreachable")
 )
 
-// Error is a request that failed for good. It is [content.ErrNotFound] for a 404, [ErrDenied] for a 401 or 403,
+// Error is a request that failed for good. It is [content.ErrNotFound] for a 404, [ErrDenied] for a 401 or 403 and where
+// credentials can't be sent,
 // [content.ErrUnsupported] for a 405 or 501, and [ErrUnreachable] where the network failed; errors.Is finds the reasons below it too, such as [content.ErrVerification] and those of a context.
 type Error struct {
 	Op         string        // what was being done: "push"
@@ -53,7 +54,8 @@ func (e *Error) Is(target error) bool {
 	case content.ErrNotFound:
 		return e.Status == http.StatusNotFound
 	case ErrDenied:
-		return e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden
+		return e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden ||
+			errors.Is(e.Err, auth.ErrChallenge) || errors.Is(e.Err, auth.ErrRealm)
 	case content.ErrUnsupported:
 		return e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusNotImplemented || e.Has("UNSUPPORTED")
 	case ErrUnreachable:
@@ -176,7 +178,11 @@ func (r *reporter) send(ctx context.Context, req *request) (*http.Response, erro
 
 // failed returns the error of this request for a reason.
 func (r *request) failed(err error) *Error {
-	return &Error{Op: r.op, Repository: r.repository, Subject: r.subject, Method: r.method, URL: redact(r.url), Err: err}
+	u := *r.url
+	if u.Scheme == "" {
+		u.Scheme = r.host.knownScheme()
+	}
+	return &Error{Op: r.op, Repository: r.repository, Subject: r.subject, Method: r.method, URL: redact(&u), Err: err}
 }
 
 const (
@@ -237,7 +243,7 @@ var shown = []string{"digest", "mount", "from", "n", "last", "artifactType"}
 // its end is cut.
 func redact(u *url.URL) string {
 	c := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
-	text := printable(c.String())
+	text := strings.TrimPrefix(printable(c.String()), "//") // a scheme that is not known yet
 	if start, _, found := strings.Cut(text, "/blobs/uploads/"); found {
 		text = start + "/blobs/uploads/…"
 		if strings.HasSuffix(u.Path, "/blobs/uploads/") {

@@ -113,11 +113,15 @@ func isPlain(err error) bool {
 
 // serves reports whether u is on the very scheme, host and port of the registry, once its scheme is known.
 func (h *host) serves(u *url.URL) bool {
-	scheme := "https"
+	return u.Scheme == h.knownScheme() && u.Host == h.addr
+}
+
+// knownScheme returns the scheme, or "" while it is not found out.
+func (h *host) knownScheme() string {
 	if h.mayBePlain {
-		scheme = h.probe.get()
+		return h.probe.get()
 	}
-	return u.Scheme == scheme && u.Host == h.addr
+	return "https"
 }
 
 // flight finds a value out once, for all that ask meanwhile and later. A failure is told to those who waited for it and not kept.

@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -88,7 +87,6 @@ func (r *Repository) Manifest(ctx context.Context, ref string) (content.Descript
 	desc, data, err := r.getManifest(ctx, ref, -1)
 	if err == nil {
 		r.client.docs.put(r.Location(), desc, data)
-		data = bytes.Clone(data) // the caller may do as it likes with them
 	}
 	return desc, data, err
 }
@@ -173,7 +171,7 @@ func readManifest(ref string, size int64, resp *http.Response) (content.Descript
 }
 
 // PutManifest stores data as a manifest or index under a tag, or, if ref is "", by its digest. It returns what was stored and the status of
-// the answer. data must not change meanwhile.
+// the answer.
 func (r *Repository) PutManifest(ctx context.Context, ref, mediaType string, data []byte) (content.Descriptor, int, error) {
 	desc := content.Of(mediaType, data)
 	if isDigest(ref) {
@@ -264,6 +262,7 @@ func (r *Repository) Delete(ctx context.Context, ref string) error {
 	if err != nil {
 		return err
 	}
+	r.client.docs.drop(r.Location(), digest.Digest(ref))
 	return r.delete(ctx, req)
 }
 

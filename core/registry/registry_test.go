@@ -2,6 +2,7 @@ package registry_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -40,4 +41,14 @@ func TestConformance(t *testing.T) {
 	}
 	contenttest.TestStore(t, func(t *testing.T) content.Store { return open(t) }, nil)
 	contenttest.TestRepository(t, func(t *testing.T) content.Repository { return open(t) }, nil)
+}
+
+// expectIs fails unless err is each of targets.
+func expectIs(t testing.TB, err error, targets ...error) {
+	t.Helper()
+	for _, target := range targets {
+		if !errors.Is(err, target) {
+			t.Errorf("got error %v, want one that is %v", err, target)
+		}
+	}
 }

@@ -48,12 +48,16 @@ func (r *Repository) Fetch(ctx context.Context, desc content.Descriptor) (io.Rea
 	if !content.IsDocument(desc.MediaType) {
 		return r.fetchBlob(ctx, desc)
 	}
-	got, data, err := r.getManifest(ctx, desc.Digest.String(), desc.Size)
-	if err != nil {
-		return nil, err
+	data, ok := r.client.docs.get(r.Location(), desc.Digest)
+	if !ok {
+		got, read, err := r.getManifest(ctx, desc.Digest.String(), desc.Size)
+		if err != nil {
+			return nil, err
+		}
+		r.client.docs.put(r.Location(), got, read)
+		data = read
 	}
-	r.client.docs.put(r.Location(), got, data)
-	return io.NopCloser(bytes.NewReader(data)), nil
+	return content.Verify(io.NopCloser(bytes.NewReader(data)), desc)
 }
 
 // Exists implements content.Store. An answer that does not say whether the content is there is an error.
