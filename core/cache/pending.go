@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 	"sync"
@@ -52,7 +53,6 @@ func (p *Pending) Ingest(ctx context.Context, mediaType string, write func(io.Wr
 	if err := p.begin(); err != nil {
 		return content.Descriptor{}, err
 	}
-	defer p.Abort(nil) // nothing to do but after a panic in write
 	desc, err := p.ingest(ctx, mediaType, write)
 	if err != nil {
 		p.Abort(err)
@@ -73,46 +73,60 @@ func (p *Pending) begin() error {
 	return nil
 }
 
-func (p *Pending) ingest(ctx context.Context, mediaType string, write func(io.Writer) error) (content.Descriptor, error) {
+func (p *Pending) ingest(ctx context.Context, mediaType string, write func(io.Writer) error) (desc content.Descriptor, err error) {
 	if err := context.Cause(ctx); err != nil {
-		return content.Descriptor{}, err
+		return desc, err
 	}
 	f, err := atomicfile.Create(p.cache.root, tmpDir, 0o600)
 	if err != nil {
-		return content.Descriptor{}, fmt.Errorf("cache: %w", err)
+		return desc, fmt.Errorf("cache: %w", err)
 	}
-	keep := false
+	written := false
 	defer func() {
-		if !keep {
+		if !written { // or write panicked, and err is nil
+			p.Abort(err) // before the file goes away under the followers
 			f.Discard()
 		}
 	}()
-	hash := digest.SHA256.Hash()
-	err = write(writerFunc(func(b []byte) (int, error) {
-		if err := context.Cause(ctx); err != nil {
-			return 0, err
-		}
-		n, err := f.Write(b)
-		if aborted := p.grow(f.Name(), n); err == nil {
-			err = aborted
-		}
-		hash.Write(b[:n])
-		return n, err
-	}))
-	if err == nil {
-		err = context.Cause(ctx)
+	to := &sink{blob: p, file: f, hash: digest.SHA256.Hash(), cancelled: func() error { return context.Cause(ctx) }}
+	if err = write(to); err == nil {
+		err = to.check()
 	}
 	if err != nil {
-		return content.Descriptor{}, err
+		return desc, err
 	}
-	keep = true
-	return p.commit(f, mediaType, digest.NewDigest(digest.SHA256, hash))
+	written = true
+	return p.commit(f, mediaType, digest.NewDigest(digest.SHA256, to.hash))
 }
 
-type writerFunc func([]byte) (int, error)
+// sink is what the writer of a blob writes to. Its first error stays: a writer that does not look at it must not end with half a blob.
+type sink struct {
+	blob      *Pending
+	file      *atomicfile.File
+	hash      hash.Hash
+	cancelled func() error
+	err       error
+}
 
 // Write implements io.Writer.
-func (w writerFunc) Write(p []byte) (int, error) { return w(p) }
+func (s *sink) Write(b []byte) (n int, err error) {
+	if s.check() != nil {
+		return 0, s.err
+	}
+	n, s.err = s.file.Write(b)
+	if aborted := s.blob.grow(s.file.Name(), n); s.err == nil {
+		s.err = aborted
+	}
+	s.hash.Write(b[:n])
+	return n, s.err
+}
+
+func (s *sink) check() error {
+	if s.err == nil {
+		s.err = s.cancelled()
+	}
+	return s.err
+}
 
 // grow says that n more bytes can be read from the file name; its error is that of Abort.
 func (p *Pending) grow(name string, n int) error {
@@ -133,14 +147,11 @@ func (p *Pending) commit(f *atomicfile.File, mediaType string, d digest.Digest) 
 		return content.Descriptor{}, p.err
 	}
 	name, err := p.cache.commit(f, d)
-	if err != nil {
-		return content.Descriptor{}, err
+	if err == nil {
+		p.name, p.desc = name, content.Descriptor{MediaType: mediaType, Digest: d, Size: p.size}
 	}
-	p.name = name
-	p.desc = content.Descriptor{MediaType: mediaType, Digest: d, Size: p.size}
-	p.wake()
-	close(p.ended)
-	return p.desc, nil
+	p.end(err)
+	return p.desc, err
 }
 
 // Abort ends a blob that will not be written, or not to its end: err is what the followers and the writer get; nil is [ErrAborted]. A blob
@@ -151,9 +162,13 @@ func (p *Pending) Abort(err error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.hasEnded() {
-		return
+	if !p.hasEnded() {
+		p.end(err)
 	}
+}
+
+// end ends the blob. The caller holds mu.
+func (p *Pending) end(err error) {
 	p.err = err
 	p.wake()
 	close(p.ended)
@@ -198,6 +213,9 @@ func (p *Pending) more(offset int64) (size int64, more <-chan struct{}, err erro
 func (p *Pending) open() (*os.File, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.err != nil {
+		return nil, p.err
+	}
 	return p.cache.open(p.name)
 }
 
