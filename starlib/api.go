@@ -95,17 +95,25 @@ func signatureOf(name string) (*signature, error) {
 	return s, nil
 }
 
-// owned returns how the names of one kind ("type" or "module") are called.
+// owned reports whether there is a name of one kind ("type", "module").
 func (a *api) owned(kind, name string) bool {
 	return slices.ContainsFunc(a.names, func(d nameDoc) bool { return d.kind == kind && d.name == name })
 }
 
-// isGlobal reports whether scripts have a function or module of this name.
-func (a *api) isGlobal(name string) bool {
-	if s, ok := a.byName[name]; ok {
-		return s.receiver == "" && s.module == ""
+// globals returns the names that scripts have without a receiver: functions, modules and what comes from go.starlark.net.
+func (a *api) globals() []string {
+	var names []string
+	for _, s := range a.functions {
+		if s.receiver == "" && s.module == "" {
+			names = append(names, s.name)
+		}
 	}
-	return a.owned("module", name) || a.owned("upstream", name)
+	for _, d := range a.names {
+		if d.kind == "module" || d.kind == "upstream" {
+			names = append(names, d.name)
+		}
+	}
+	return names
 }
 
 // parseAPI reads a stub. The error holds everything that is wrong with it.

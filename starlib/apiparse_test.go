@@ -115,8 +115,8 @@ an expression.`
 	if got := strings.Join(got, "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	if a.doc != "The file." || !a.isGlobal("read_file") || !a.isGlobal("re") || !a.isGlobal("struct") || a.isGlobal("match") || a.isGlobal("T") {
-		t.Errorf("doc %q or global names are wrong", a.doc)
+	if got := fmt.Sprint(a.doc, a.globals()); got != "The file.[read_file re struct]" {
+		t.Errorf("doc and global names are %s", got)
 	}
 }
 

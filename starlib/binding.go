@@ -99,14 +99,14 @@ func (c *class[R]) setField(recv R, name string, v starlark.Value) error {
 			continue
 		}
 		if a.set == nil {
-			return fmt.Errorf("%s of an %s cannot be set", name, c.name)
+			return fmt.Errorf("%s.%s is read-only", c.name, name)
 		}
 		return a.set(recv, v)
 	}
 	for _, m := range c.methods {
 		if m.name[len(c.name)+1:] == name {
-			return withHint(fmt.Errorf("%s of an %s is a method and cannot be set", name, c.name), fmt.Sprintf("call it: .%s(…)", name))
+			return fmt.Errorf("%s.%s is a method; it cannot be set", c.name, name)
 		}
 	}
-	return starlark.NoSuchAttrError(fmt.Sprintf("%s has no .%s attribute", c.name, name))
+	return starlark.NoSuchAttrError(fmt.Sprintf("%s has no .%s field", c.name, name))
 }

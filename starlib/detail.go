@@ -68,8 +68,8 @@ func writeCaller(b *strings.Builder, inner, f Frame) {
 	fmt.Fprintf(b, "  %s at %s\n", verb, f)
 }
 
-// maxSource is how many columns of a source line are shown; of a longer one the part around the column.
-const maxSource = 120
+// maxColumns is how many columns of a source line are shown; of a longer one the part around the column.
+const maxColumns = 120
 
 // writeSource writes the line with its number, and a caret below the column.
 func (f Frame) writeSource(b *strings.Builder) {
@@ -103,13 +103,13 @@ func splitColumn(line string, col int) (before, after string) {
 // cut shortens a line around the place where it is split.
 func cut(before, after string) (string, string) {
 	w := widths()
-	if w.StringWidth(before)+w.StringWidth(after) <= maxSource {
+	if w.StringWidth(before)+w.StringWidth(after) <= maxColumns {
 		return before, after
 	}
-	if over := w.StringWidth(before) - maxSource/2; over > 0 {
+	if over := w.StringWidth(before) - maxColumns/2; over > 0 {
 		before = w.TruncateLeft(before, over, "…")
 	}
-	return before, w.Truncate(after, maxSource-w.StringWidth(before), "…")
+	return before, w.Truncate(after, maxColumns-w.StringWidth(before), "…")
 }
 
 // blank returns as much empty space as s takes on a terminal. Tabs stay tabs, whatever their width is there.

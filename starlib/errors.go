@@ -36,7 +36,7 @@ type Frame struct {
 
 // String returns the place as "file:line:col".
 func (f Frame) String() string {
-	s := printable(f.File)
+	s := strings.ReplaceAll(printable(f.File), "\n", `\n`)
 	if f.Line > 0 {
 		s += fmt.Sprintf(":%d", f.Line)
 		if f.Col > 0 {
@@ -64,7 +64,7 @@ type Error struct {
 
 // Error returns one line: the place and the message.
 func (e *Error) Error() string {
-	msg := strings.ReplaceAll(printable(e.Msg), "\n", "; ")
+	msg := strings.ReplaceAll(strings.TrimRight(printable(e.Msg), "\n"), "\n", "; ")
 	if len(e.Step) > 0 {
 		msg = e.Step[0].String() + ": " + msg
 	}
@@ -81,27 +81,54 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.err }
 
-// asError makes an Error of what parsing, resolving, loading or running a script returned. An error that is an *Error already, or
-// wraps one, is that one. source returns the text of a file by the name that positions have, nil if it is not there; it may be nil. nil is nil.
+// asError makes an Error of what parsing, resolving, loading or running a script returned; nil stays nil. source returns the text of a
+// file by the name that positions have, nil if it is not there; it may be nil.
 //
-// The kind is KindInterrupted for the errors of a context, else KindScript: who knows better sets it.
+// The kind is KindInterrupted for the errors of a context, else KindScript: who knows better sets it. An *Error that err is or wraps is kept, and
+// gets what it lacks: the sources of its frames, and Needed from where the script was.
 func asError(err error, source func(path string) []byte) *Error {
 	if err == nil {
 		return nil
 	}
-	if e := (*Error)(nil); errors.As(err, &e) {
-		return e
-	}
 	e := &Error{Kind: KindScript, Msg: err.Error(), Hint: hintOf(err), err: err}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		e.Kind = KindInterrupted
+	if known := (*Error)(nil); errors.As(err, &known) {
+		e = known.neededIn(err)
+	} else {
+		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+			e.Kind = KindInterrupted
+		}
+		e.locate(err)
 	}
-	e.locate(err)
 	e.addSources(source)
-	if e.Hint == "" {
-		e.Hint = habitHint(e)
+	for _, one := range append([]*Error{e}, e.More...) {
+		if one.Hint == "" {
+			one.Hint = habitHint(one)
+		}
 	}
 	return e
+}
+
+// neededIn returns a copy of e that was passed on by err: where that is an error of Starlark, its stack says where e was needed.
+func (e *Error) neededIn(err error) *Error {
+	copied := *e
+	copied.Step, copied.Needed, copied.More = slices.Clone(e.Step), slices.Clone(e.Needed), nil
+	for _, more := range e.More {
+		copied.More = append(copied.More, more.neededIn(nil))
+	}
+	eval := (*starlark.EvalError)(nil)
+	if !errors.As(err, &eval) || len(e.Needed) > 0 {
+		return &copied
+	}
+	frames := stackFrames(eval.CallStack)
+	if len(e.Step) == 0 {
+		copied.Step = frames
+	} else if !slices.Equal(frames, e.Step) {
+		copied.Needed = frames
+		if top := eval.CallStack.At(0); top.Pos.Line == 0 && e.NeededBy == "" {
+			copied.NeededBy = top.Name + "()"
+		}
+	}
+	return &copied
 }
 
 // locate finds the place of err, and the message that belongs to that place: an error of a loaded module is that of its own

@@ -3,10 +3,11 @@ package starlib
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
-// habit is a mistake that the messages of Starlark show and do not explain. Its hint may use what the expression captured.
+// habit is a mistake that comes from another language, which Starlark's message names and does not explain.
 type habit struct {
 	message *regexp.Regexp
 	hint    string
@@ -15,16 +16,20 @@ type habit struct {
 func habits() []habit {
 	h := func(message, hint string) habit { return habit{regexp.MustCompile(message), hint} }
 	return []habit{
-		h(`frozen`, "what a loaded module exports is frozen; img.fork() makes an image that can change, dict(d) and list(l) copies"),
-		h(`(while loop|while statement)`, "there is no while; use for with range(n)"),
-		h(`called recursively`, "there is no recursion; use a loop over a list of what is left to do"),
-		h(`got import`, `there is no import; use load("//path/file.star", "name")`),
-		h(`got (try|except|raise)`, "there are no exceptions; fail(\"…\") ends the script"),
-		h(`got class`, "there are no classes; use struct(a = 1) and functions"),
-		h(`undefined: (None|True|False|null|nil|true|false)\b`, "the constants are None, True and False"),
-		h(`unknown binary op: string \+ (int|float|bool)`, "convert it with str(x)"),
-		h(`unknown binary op: (int|float|bool) \+ string`, "convert it with str(x)"),
-		h(`undefined: (os|sys|open|time|random)\b`, "scripts see no environment, clock or chance; use var(), secret() and read_file()"),
+		h(`cannot .* frozen (hash table|list)`, "what a loaded module exports is frozen; img.fork() makes an image that can change, dict(d) and list(l) copies"),
+		h(`does not support while loops$`, "use for with range(n)"),
+		h(`^function \S+ called recursively$`, "there is no recursion; use a loop over a list of what is left to do"),
+		h(`^got (import|from), `, `there is no import; use load("//path/file.star", "name")`),
+		h(`^got (try|except|raise|with|assert), `, "there are no exceptions; fail(\"…\") ends the script"),
+		h(`^got class, `, "there are no classes; use struct(a = 1) and functions"),
+		h(`^got is, `, "there is no is; use =="),
+		h(`^got string literal, want newline$`, `there are no f-strings, and texts are joined by +; use "%s" % x or "{}".format(x)`),
+		h(`^got ':', want (newline|'\)')$`, "there are no type annotations"),
+		h(`^unexpected input character '[!?|]'$|^got '&', `, "the operators are and, or, not and x if c else y"),
+		h(`^undefined: (null|nil|true|false|none)$`, "the constants are None, True and False"),
+		h(`^undefined: (os|sys|open|time|random|datetime|requests)$`, "scripts see no environment, clock, chance or network of their own; there are var(), secret(), read_file() and fetch()"),
+		h(`^unknown binary op: (string \+ (int|float|bool)|(int|float|bool) \+ string)$`, "convert it with str(x)"),
+		h(`^string value is not iterable$`, "use s.elems() for its characters, or [s] for a list of it"),
 	}
 }
 
@@ -38,25 +43,41 @@ func habitHint(e *Error) string {
 			return h.hint
 		}
 	}
+	if name, ok := strings.CutPrefix(e.Msg, "undefined: "); ok {
+		return undefinedHint(name)
+	}
 	return ""
 }
 
-// hiddenNameHint explains the errors of a script that has a variable named like a function of ours: `image = image("x")`.
+// undefinedHint finds names of ours that an undefined one may be meant for; Starlark's message knows only those of the script.
+func undefinedHint(name string) string {
+	a, err := loadAPI()
+	if err != nil || strings.Contains(name, " ") {
+		return ""
+	}
+	near := nearest(name, a.globals())
+	if len(near) == 0 {
+		return ""
+	}
+	return "did you mean " + quoteAll(near, " or ") + "?"
+}
+
+// hiddenNameHint explains the errors of a script that has a variable named like one of ours: `image = image("x")`, then image("y").
 func hiddenNameHint(e *Error) string {
 	if len(e.Step) == 0 {
 		return ""
 	}
 	var name string
-	if rest, ok := strings.CutPrefix(e.Msg, "invalid call of non-function"); ok && rest != "" {
+	if strings.HasPrefix(e.Msg, "invalid call of non-function ") {
 		before, _ := splitColumn(e.Step[0].Source, e.Step[0].Col)
 		name = lastName(before)
-	} else if fields := strings.Fields(e.Msg); strings.HasSuffix(e.Msg, " referenced before assignment") && len(fields) == 6 {
-		name = fields[2]
+	} else if rest, ok := strings.CutSuffix(e.Msg, " referenced before assignment"); ok {
+		name = lastName(rest)
 	}
-	if a, err := loadAPI(); err != nil || !a.isGlobal(name) {
+	if a, err := loadAPI(); err != nil || !slices.Contains(a.globals(), name) {
 		return ""
 	}
-	return fmt.Sprintf("%s is a variable of this script, which hides the %s of imgscript; give the variable another name", name, name)
+	return fmt.Sprintf("the script has a variable %s, which hides the built-in %s here; give it another name", name, name)
 }
 
 // lastName returns the name that a text ends in, "" if that is an attribute.
