@@ -116,7 +116,7 @@ func (e *Error) neededIn(err error) *Error {
 		copied.More = append(copied.More, more.neededIn(nil))
 	}
 	eval := (*starlark.EvalError)(nil)
-	if !errors.As(err, &eval) || len(e.Needed) > 0 {
+	if !errors.As(err, &eval) || len(e.Needed) > 0 || len(eval.CallStack) == 0 {
 		return &copied
 	}
 	frames := stackFrames(eval.CallStack)
@@ -124,8 +124,8 @@ func (e *Error) neededIn(err error) *Error {
 		copied.Step = frames
 	} else if !slices.Equal(frames, e.Step) {
 		copied.Needed = frames
-		if top := eval.CallStack.At(0); top.Pos.Line == 0 && e.NeededBy == "" {
-			copied.NeededBy = top.Name + "()"
+		if n := len(eval.CallStack); e.NeededBy == "" && eval.CallStack[n-1].Pos.Line == 0 {
+			copied.NeededBy = eval.CallStack[n-1].Name + "()" // the built-in that waited
 		}
 	}
 	return &copied
