@@ -19,8 +19,8 @@ func parseOne(t *testing.T, params, args string) *signature {
 	return a.byName["f"]
 }
 
-func TestParseAPI(t *testing.T) {
-	a, err := parseAPI("stub", `"""The file."""
+// stubSource is a stub with one of each thing, and stubModel what is made of it.
+const stubSource = `"""The file."""
 Path = alias("str", """A path.""")
 re = module("""Expressions.""")
 struct = upstream("""Makes a struct.""")
@@ -69,26 +69,9 @@ def T_do(self, a, b = None, *, c = "x", d = 5, e = True, f = unset, g = {}, h = 
 def read_file():
     """Reads."""
     pass
-`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, s := range a.functions {
-		got = append(got, s.qualified())
-	}
-	for _, d := range a.attributes {
-		got = append(got, fmt.Sprintf("%s.%s %s %q %t", d.receiver, d.name, d.typ, d.doc, d.readOnly))
-	}
-	for _, d := range a.names {
-		got = append(got, fmt.Sprintf("%s %s %s %q", d.kind, d.name, d.typ, d.doc))
-	}
-	s := a.byName["T.do"]
-	for _, p := range s.params {
-		got = append(got, fmt.Sprintf("%s (%s) %v kw=%t required=%t unset=%t %q", p.name, p.typ, p.fallback, p.keywordOnly, p.required, p.unset, p.doc))
-	}
-	got = append(got, fmt.Sprintf("%q", s.doc.text), fmt.Sprintf("%q", s.doc.returns), s.doc.errors, s.doc.example, a.byName["re.match"].params[0].doc)
-	want := `re.match
+`
+
+const stubModel = `re.match
 T.do
 read_file
 T.size int "How many." true
@@ -112,8 +95,29 @@ t.do([
     "x",
 ])
 an expression.`
-	if got := strings.Join(got, "\n"); got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
+
+func TestParseAPI(t *testing.T) {
+	a, err := parseAPI("stub", stubSource)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range a.functions {
+		got = append(got, s.qualified())
+	}
+	for _, d := range a.attributes {
+		got = append(got, fmt.Sprintf("%s.%s %s %q %t", d.receiver, d.name, d.typ, d.doc, d.readOnly))
+	}
+	for _, d := range a.names {
+		got = append(got, fmt.Sprintf("%s %s %s %q", d.kind, d.name, d.typ, d.doc))
+	}
+	s := a.byName["T.do"]
+	for _, p := range s.params {
+		got = append(got, fmt.Sprintf("%s (%s) %v kw=%t required=%t unset=%t %q", p.name, p.typ, p.fallback, p.keywordOnly, p.required, p.unset, p.doc))
+	}
+	got = append(got, fmt.Sprintf("%q", s.doc.text), fmt.Sprintf("%q", s.doc.returns), s.doc.errors, s.doc.example, a.byName["re.match"].params[0].doc)
+	if got := strings.Join(got, "\n"); got != stubModel {
+		t.Errorf("got\n%s\nwant\n%s", got, stubModel)
 	}
 	if got := fmt.Sprint(a.doc, a.globals()); got != "The file.[read_file re struct]" {
 		t.Errorf("doc and global names are %s", got)
