@@ -55,6 +55,7 @@ func TestAuthModes(t *testing.T) {
 func TestRevokedToken(t *testing.T) {
 	for _, job := range jobs() {
 		t.Run(job.name, func(t *testing.T) {
+			t.Parallel()
 			reg := registrytest.New(t, &registrytest.Options{Auth: registrytest.AuthBearer, Users: users})
 			reg.PushImage("app", "v1", registrytest.Image{})
 			transport := &revoking{next: http.DefaultTransport.(*http.Transport).Clone(), reg: reg}

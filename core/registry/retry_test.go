@@ -39,7 +39,7 @@ type job struct {
 	run  func(ctx context.Context, reg *registrytest.Server, repo *registry.Repository) error
 }
 
-var huge = bytes.Repeat([]byte("0123456789abcdef"), 200<<10) // 3.2 MB: more than is read whole
+var huge = bytes.Repeat([]byte("0123456789abcdef"), 80<<10) // 1.25 MiB: more than is read whole
 
 // jobs are everything that goes over the wire, with its outcome checked.
 func jobs() []job {
@@ -237,7 +237,7 @@ func TestBackoff(t *testing.T) {
 // TestResume reads on where a blob broke off, asking the registry for the rest alone.
 func TestResume(t *testing.T) {
 	reg := registrytest.New(t, &registrytest.Options{Faults: []registrytest.Fault{
-		{Class: registrytest.ClassBlob, Truncate: 1 << 20}, {Class: registrytest.ClassBlob, Nth: 2, Truncate: 1 << 20},
+		{Class: registrytest.ClassBlob, Truncate: 400 << 10}, {Class: registrytest.ClassBlob, Nth: 2, Truncate: 400 << 10},
 	}})
 	desc := reg.PushBlob("app", huge)
 	got, err := content.ReadAll(t.Context(), newClient(t, nil).Repository(reg.Host, "app"), desc)
@@ -249,14 +249,14 @@ func TestResume(t *testing.T) {
 	for _, r := range reg.Requests() {
 		ranges = append(ranges, r.Header.Get("Range"))
 	}
-	if want := []string{"", "bytes=1048576-", "bytes=2097152-"}; !slices.Equal(ranges, want) {
+	if want := []string{"", "bytes=409600-", "bytes=819200-"}; !slices.Equal(ranges, want) {
 		t.Errorf("ranges %q, want %q", ranges, want)
 	}
 }
 
 // TestManyCuts survives more breaks than there are tries, since each comes after some progress.
 func TestManyCuts(t *testing.T) {
-	reg := registrytest.New(t, &registrytest.Options{Faults: []registrytest.Fault{{Times: -1, Class: registrytest.ClassBlob, Truncate: 300 << 10}}})
+	reg := registrytest.New(t, &registrytest.Options{Faults: []registrytest.Fault{{Times: -1, Class: registrytest.ClassBlob, Truncate: 100 << 10}}})
 	desc := reg.PushBlob("app", huge)
 	_, err := content.ReadAll(t.Context(), newClient(t, nil).Repository(reg.Host, "app"), desc)
 	check(t, err)

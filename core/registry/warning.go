@@ -20,8 +20,9 @@ type warnings struct {
 // read takes the warnings from an answer. Only those with code 299 and no date are meant for users (distribution-spec, "Warnings").
 func (w *warnings) read(h http.Header) {
 	for _, value := range h.Values("Warning") {
-		text, ok := strings.CutPrefix(value, `299 - "`)
-		if text, ok = strings.CutSuffix(text, `"`); !ok || text == "" {
+		rest, ok := strings.CutPrefix(value, `299 - "`)
+		text, whole := strings.CutSuffix(rest, `"`)
+		if !ok || !whole || text == "" {
 			continue
 		}
 		if text = printable(cut(text)); w.isNew(text) {
