@@ -25,9 +25,9 @@ func (c *class[R]) describe() (string, []attributeDoc, []binding) {
 
 // bound are all the tables that Go has for api.star: classes for its types, functions for "" (the global ones) and its modules.
 var (
-	boundClasses   = []described{matchClass}
-	boundFunctions = map[string][]binding{"re": regexpFunctions}
-	unbound        = []string{"", "Image", "Layer", "Saved", "File", "Blob", "Secret", "Credential", "Client"} // Go code is still to come
+	boundClasses   = []described{matchClass, imageClass, layerClass, savedClass, blobClass, credentialClass, clientClass}
+	boundFunctions = map[string][]binding{"re": regexpFunctions, "": globalFunctions}
+	unbound        = []string{"File", "Secret"} // types without attributes and methods
 )
 
 // TestAPI holds api.star and the Go code together: each name is on both sides, and what arguments are bound to is what the stub says.

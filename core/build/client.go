@@ -292,3 +292,26 @@ func (r *Run) Digest(data *Blob) (digest.Digest, error) {
 	defer body.Close()
 	return digest.SHA256.FromReader(body)
 }
+
+// Read reads data of at most limit bytes into memory.
+func (r *Run) Read(data *Blob, limit int64) ([]byte, error) {
+	body, err := data.Open(r.ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	read, err := io.ReadAll(io.LimitReader(body, limit+1))
+	if err == nil && int64(len(read)) > limit {
+		err = fmt.Errorf("%s: more than %d bytes", data.Name, limit)
+	}
+	return read, err
+}
+
+// HostOf is the registry host of a reference; "" when it names none.
+func HostOf(reference string) string {
+	ref, err := transport.Parse(reference)
+	if err != nil {
+		return ""
+	}
+	return ref.Host
+}

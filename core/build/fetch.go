@@ -41,7 +41,7 @@ func (b *Blob) SizeOf(ctx context.Context) (int64, error) {
 // FetchOptions pins a remote file.
 type FetchOptions struct {
 	SHA256 string // 64 hex digits, with or without "sha256:"; without it, Fetch fails with the digest seen
-	Size   int64  // bytes; 0 when it is not known
+	Size   int64  // bytes; negative when it is not known
 }
 
 // Fetch starts reading a remote file into the cache, where it may be already. It must be reached over HTTPS, or on a loopback or insecure host.
@@ -56,10 +56,6 @@ func (r *Run) Fetch(at Origin, address string, opts FetchOptions) (*Blob, error)
 	file := async(r, at, "fetch", false, nil, func(ctx context.Context, _ *step) (content.Descriptor, error) {
 		return r.download(ctx, address, want)
 	})
-	size := int64(-1)
-	if opts.Size > 0 {
-		size = opts.Size
-	}
 	stat := func(ctx context.Context) (int64, error) {
 		desc, err := file.get(ctx)
 		if err != nil || desc.Size >= 0 {
@@ -67,7 +63,7 @@ func (r *Run) Fetch(at Origin, address string, opts FetchOptions) (*Blob, error)
 		}
 		return contentLength(ctx, r.engine.cache, desc)
 	}
-	return &Blob{Name: redactURL(address), Size: size, stat: stat, Open: func(ctx context.Context) (io.ReadCloser, error) {
+	return &Blob{Name: redactURL(address), Size: want.Size, stat: stat, Open: func(ctx context.Context) (io.ReadCloser, error) {
 		desc, err := file.get(ctx)
 		if err != nil {
 			return nil, err
@@ -87,10 +83,7 @@ func contentLength(ctx context.Context, store content.Fetcher, desc content.Desc
 }
 
 func pinned(opts FetchOptions) (content.Descriptor, error) {
-	desc := content.Descriptor{MediaType: content.OctetStream, Size: -1}
-	if opts.Size > 0 {
-		desc.Size = opts.Size
-	}
+	desc := content.Descriptor{MediaType: content.OctetStream, Size: max(opts.Size, -1)}
 	if opts.SHA256 == "" {
 		return desc, nil
 	}

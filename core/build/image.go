@@ -400,6 +400,7 @@ func (i *Image) Replace(at Origin, name string, from *Data, manifest, config []b
 	i.noteChange(at, name)
 	i.head = from.at
 	i.push(&replaced{at, manifest, config})
+	from.at = i.head
 	for k := len(later) - 1; k >= 0; k-- {
 		i.push(later[k])
 	}

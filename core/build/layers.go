@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -108,7 +109,7 @@ type File struct {
 	// Overrides for one local file; nil leaves what the call says.
 	Mode     *uint32
 	UID, GID *int
-	ModTime  *int64 // seconds since 1970
+	ModTime  *time.Time
 }
 
 // AddFiles starts building one layer of files and puts it on the image. opts' epoch, warnings and base are the run's.
@@ -153,11 +154,7 @@ func (r *Run) sources(files []File) ([]layer.File, error) {
 	var sources []layer.File
 	var bad []error
 	for _, f := range files {
-		src := layer.File{Target: f.Target, Custom: f.Custom, Mode: f.Mode, UID: f.UID, GID: f.GID, Name: "custom_file"}
-		if f.ModTime != nil {
-			t := unix(*f.ModTime)
-			src.ModTime = &t
-		}
+		src := layer.File{Target: f.Target, Custom: f.Custom, Mode: f.Mode, UID: f.UID, GID: f.GID, ModTime: f.ModTime, Name: "custom_file"}
 		if f.Custom == nil {
 			tree, name, err := r.local(f.Local)
 			if err != nil {
@@ -239,16 +236,23 @@ func targets(files []File) []string {
 }
 
 // LayerFromTar starts making a layer of a tar, tar.gz or tar.zst, byte for byte. With a diffID, it must be the archive's.
-func (r *Run) LayerFromTar(at Origin, data *Blob, diffID digest.Digest) *Layer {
+func (r *Run) LayerFromTar(at Origin, data *Blob, diffID string) (*Layer, error) {
+	var want digest.Digest
+	if diffID != "" {
+		var err error
+		if want, err = parseDigest(diffID); err != nil {
+			return nil, err
+		}
+	}
 	store := r.engine.cache
 	l := &Layer{run: r, src: store, createdBy: "layer_from_tar", change: &change{at: at, op: "layer_from_tar", used: true}}
 	l.future = async(r, at, "layer_from_tar", false, nil, func(ctx context.Context, _ *step) (layer.Layer, error) {
 		watch := r.events.begin("layer from "+data.Name, data.Size)
-		built, err := layer.FromTar(ctx, store, watch.watch(data.Open), &layer.TarOptions{DiffID: diffID})
+		built, err := layer.FromTar(ctx, store, watch.watch(data.Open), &layer.TarOptions{DiffID: want})
 		watch.end("built", err)
 		return built, err
 	})
-	return l
+	return l, nil
 }
 
 // AddLayer puts a layer that exists, or is being built, on the image.

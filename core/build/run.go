@@ -213,6 +213,3 @@ func (r *Run) settleAll() error {
 
 // Context is that of the run: it ends when the run does.
 func (r *Run) Context() context.Context { return r.ctx }
-
-// unix is a time from seconds since 1970.
-func unix(seconds int64) time.Time { return time.Unix(seconds, 0).UTC() }

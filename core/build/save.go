@@ -2,6 +2,7 @@ package build
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -30,7 +31,7 @@ type Saved struct {
 	Tags          []string
 	MediaType     string
 	Size          int64 // compressed bytes of the image: configs and layers
-	Layers        []content.Descriptor
+	Layers        []*Layer
 	Platforms     []string
 	UploadedBytes int64
 	Uploaded      int // blobs
@@ -152,21 +153,28 @@ func (s *save) unchanged(ctx context.Context, step *step, t *target) (Saved, err
 		return Saved{}, err
 	}
 	if !s.opts.IgnorePresent && len(s.tags) > 0 && s.alreadyTagged(ctx, t, from.desc) {
-		if err := step.gate(ctx); err != nil {
+		saved, err := s.result(ctx, t, from.src, from.desc)
+		if err != nil {
 			return Saved{}, err
 		}
-		return s.result(ctx, t, from.src, from.desc)
+		return saved, step.gate(ctx)
 	}
-	if err := s.copy(ctx, t, from.src, from.desc); err != nil {
+	return s.publish(ctx, step, t, from.src, from.desc, from.data)
+}
+
+// publish sends what is not there yet, and when everything before in the program succeeded, the document itself with its tags.
+func (s *save) publish(ctx context.Context, step *step, t *target, src content.Fetcher, root content.Descriptor, data []byte) (Saved, error) {
+	if err := s.copy(ctx, t, src, root); err != nil {
+		return Saved{}, err
+	}
+	saved, err := s.result(ctx, t, src, root)
+	if err != nil {
 		return Saved{}, err
 	}
 	if err := step.gate(ctx); err != nil {
 		return Saved{}, err
 	}
-	if err := content.PushTagged(ctx, t.repo, from.desc, content.FromBytes(from.data), s.tags); err != nil {
-		return Saved{}, err
-	}
-	return s.result(ctx, t, from.src, from.desc)
+	return saved, content.PushTagged(ctx, t.repo, root, content.FromBytes(data), s.tags)
 }
 
 // alreadyTagged reports whether every tag has the digest already, as the run finds it: then there is nothing to send, and a registry with
@@ -201,18 +209,7 @@ func (s *save) built(ctx context.Context, step *step, t *target) (Saved, error) 
 	if err := group.Wait(); err != nil {
 		return Saved{}, err
 	}
-	if err := s.copy(ctx, t, img, img.Descriptor()); err != nil {
-		return Saved{}, err
-	}
-	if err := step.gate(ctx); err != nil {
-		return Saved{}, err
-	}
-	if err := content.PushTagged(ctx, t.repo, img.Descriptor(), content.FromBytes(img.Manifest()), s.tags); err != nil {
-		return Saved{}, err
-	}
-	saved, err := s.result(ctx, t, img, img.Descriptor())
-	saved.Platforms = []string{img.Platform().String()}
-	return saved, err
+	return s.publish(ctx, step, t, img, img.Descriptor(), img.Manifest())
 }
 
 // copy brings everything but the root document to the target.
@@ -270,7 +267,7 @@ func (s *save) sendLayers(ctx context.Context, t *target, img *image.Image, gone
 // result describes what was saved.
 func (s *save) result(ctx context.Context, t *target, src content.Fetcher, desc content.Descriptor) (Saved, error) {
 	saved := Saved{Target: s.ref.Name(), Digest: desc.Digest, Tags: s.tags, MediaType: desc.MediaType}
-	if err := saved.add(ctx, src, desc, map[digest.Digest]bool{}); err != nil {
+	if err := saved.add(ctx, s.image.run, src, desc, map[digest.Digest]bool{}); err != nil {
 		return Saved{}, err
 	}
 	t.mu.Lock()
@@ -290,7 +287,7 @@ func (s *save) result(ctx context.Context, t *target, src content.Fetcher, desc 
 }
 
 // add counts a document and what is below it; each blob once.
-func (s *Saved) add(ctx context.Context, src content.Fetcher, desc content.Descriptor, seen map[digest.Digest]bool) error {
+func (s *Saved) add(ctx context.Context, r *Run, src content.Fetcher, desc content.Descriptor, seen map[digest.Digest]bool) error {
 	data, err := content.ReadAll(ctx, src, desc)
 	if err != nil {
 		return err
@@ -304,17 +301,35 @@ func (s *Saved) add(ctx context.Context, src content.Fetcher, desc content.Descr
 			if p := platformOf(child); p != "" && !slices.Contains(s.Platforms, p) {
 				s.Platforms = append(s.Platforms, p)
 			}
-			if err := s.add(ctx, src, child, seen); err != nil {
+			if err := s.add(ctx, r, src, child, seen); err != nil {
 				return err
 			}
-			continue
-		}
-		if !seen[child.Digest] {
+		} else if !seen[child.Digest] {
 			seen[child.Digest] = true
 			s.Size += child.Size
 		}
 	}
-	s.Layers = append(s.Layers, doc.Layers...)
+	if !content.IsManifest(desc.MediaType) {
+		return nil
+	}
+	return s.addLayers(ctx, r, src, desc)
+}
+
+// addLayers lists the layers of one manifest; what is no image has none.
+func (s *Saved) addLayers(ctx context.Context, r *Run, src content.Fetcher, desc content.Descriptor) error {
+	img, err := image.Load(ctx, src, desc)
+	if errors.Is(err, image.ErrArtifact) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, info := range img.Layers() {
+		s.Layers = append(s.Layers, r.knownLayer(info, img))
+	}
+	if p := img.Platform().String(); len(s.Platforms) == 0 {
+		s.Platforms = []string{p}
+	}
 	return nil
 }
 

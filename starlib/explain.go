@@ -1,0 +1,96 @@
+package starlib
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/imgscript/imgscript/core/build"
+	"github.com/imgscript/imgscript/core/layer"
+	"github.com/imgscript/imgscript/core/registry"
+)
+
+// explain makes the error of a run into one for people.
+func (s *session) explain(err error) *Error {
+	var step *build.StepError
+	var lost *build.LostChangeError
+	var e *Error
+	source := func(path string) []byte { return s.sources[path] }
+	switch {
+	case errors.As(err, &step):
+		e = &Error{Msg: step.Error(), Hint: hintOf(err), err: err, Step: framesOf(step.At)}
+		if needed := framesOf(step.NeededBy); len(needed) > 0 && !sameFrames(needed, e.Step) {
+			e.Needed, e.NeededBy = needed, neededBy(step.NeededOp)
+		}
+	case errors.As(err, &lost):
+		e = &Error{Msg: lost.Error(), Step: framesOf(lost.At), err: err, Hint: "save the image, or an image forked from it, after the change; if the change is not needed, remove it"}
+	default:
+		e = asError(err, source)
+	}
+	e.addSources(source)
+	if e.Kind == "" || e.Kind == KindScript {
+		e.Kind = kindOf(err)
+	}
+	if e.Hint == "" {
+		e.Hint = hintFor(err)
+	}
+	return e
+}
+
+func framesOf(at build.Origin) []Frame {
+	if at, ok := at.(site); ok {
+		return at.frames
+	}
+	return nil
+}
+
+func sameFrames(a, b []Frame) bool {
+	return len(a) == len(b) && len(a) > 0 && a[0] == b[0]
+}
+
+// neededBy shows a call as one.
+func neededBy(op string) string {
+	if strings.ContainsAny(op, ".(") {
+		return op
+	}
+	return op + "()"
+}
+
+// kindOf sorts an error by what it is about.
+func kindOf(err error) Kind {
+	var answer *registry.Error
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return KindInterrupted
+	case errors.Is(err, build.ErrPolicy):
+		return KindPolicy
+	case errors.Is(err, registry.ErrDenied):
+		return KindCredentials
+	case errors.Is(err, registry.ErrUnreachable), errors.As(err, &answer):
+		return KindRegistry
+	}
+	return KindScript
+}
+
+// hintFor is the thing to do about errors of the engine.
+func hintFor(err error) string {
+	var file *layer.Error
+	var answer *registry.Error
+	switch {
+	case errors.As(err, &file) && file.Hint != "":
+		return file.Hint
+	case errors.Is(err, build.ErrReadOnly):
+		return "client(…, write = True) makes one that may write"
+	case errors.As(err, &answer) && errors.Is(err, registry.ErrDenied):
+		return fmt.Sprintf("log in with `docker login %s`, or give credentials with auth = {…}", hostOf(answer.Repository))
+	case errors.As(err, &answer) && strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		return fmt.Sprintf("if %s may be spoken to without TLS, run with --insecure-registry %s", hostOf(answer.Repository), hostOf(answer.Repository))
+	}
+	return ""
+}
+
+func hostOf(repository string) string {
+	host, _, _ := strings.Cut(repository, "/")
+	return host
+}

@@ -1,0 +1,463 @@
+package starlib
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
+
+	"github.com/imgscript/imgscript/core/image"
+)
+
+var imageClass = &class[*imageValue]{
+	name: "Image",
+	attributes: []attribute[*imageValue]{
+		{name: "base", get: func(i *imageValue) (starlark.Value, error) { return starlark.String(i.b.Base()), nil }},
+		{name: "target", get: func(i *imageValue) (starlark.Value, error) { return stringOrNone(i.b.Target()), nil }},
+		imageAttr("working_dir", toText),
+		imageAttr("cmd", toCommand),
+		imageAttr("entrypoint", toCommand),
+		imageDict("env"),
+		imageAttr("user", toText),
+		imageDict("labels"),
+		imageDict("annotations"),
+		imageAttr("exposed_ports", toPorts),
+		imageAttr("volumes", toList),
+		imageAttr("stop_signal", toText),
+		imageAttr("healthcheck", toHealthcheck),
+		imageAttr("shell", toCommand),
+		imageAttr("on_build", toList),
+		imageAttr("author", toText),
+		imageAttr("created", toTime),
+	},
+	methods: []binding{
+		method("Image.add_files", (*imageValue).addFiles),
+		method("Image.add_layer", (*imageValue).addLayer),
+		method("Image.remove_layer", (*imageValue).removeLayer),
+		method("Image.save", (*imageValue).save),
+		method("Image.sync", (*imageValue).sync),
+		method("Image.client", (*imageValue).client),
+		method("Image.get_env", (*imageValue).getEnv),
+		method("Image.get_image_config", (*imageValue).getImageConfig),
+		method("Image.get_image_data", (*imageValue).getImageData),
+		method("Image.layers", (*imageValue).layers),
+		method("Image.fork", (*imageValue).fork),
+	},
+}
+
+func dictAttributes() []string { return []string{"env", "labels", "annotations"} }
+
+func stringOrNone(s string) starlark.Value {
+	if s == "" {
+		return starlark.None
+	}
+	return starlark.String(s)
+}
+
+// imageAttr is an attribute that is None until it is set, and None again when it is set to that. take checks what is assigned and makes of it what is read.
+func imageAttr(name string, take func(v starlark.Value) (starlark.Value, error)) attribute[*imageValue] {
+	return attribute[*imageValue]{
+		name: name,
+		get: func(i *imageValue) (starlark.Value, error) {
+			if v, ok := i.set[name]; ok {
+				return v, nil
+			}
+			return starlark.None, nil
+		},
+		set: func(i *imageValue, v starlark.Value) error {
+			i.touch(name)
+			if v == starlark.None {
+				delete(i.set, name)
+				return nil
+			}
+			taken, err := take(v)
+			if err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			i.set[name] = taken
+			return i.writeThrough(name)
+		},
+	}
+}
+
+// imageDict is an attribute that is a dict of what was added. Assigning takes the place of all that was added; the dict stays the same.
+func imageDict(name string) attribute[*imageValue] {
+	return attribute[*imageValue]{
+		name: name,
+		get: func(i *imageValue) (starlark.Value, error) {
+			if !i.frozen {
+				i.touch(name)
+			}
+			return i.dicts[name], nil
+		},
+		set: func(i *imageValue, v starlark.Value) error {
+			i.touch(name)
+			if v == i.dicts[name] {
+				return nil // img.env |= {…}
+			}
+			var entries envArg
+			if v != starlark.None {
+				if _, isList := v.(*starlark.List); isList && name != "env" {
+					return fmt.Errorf("%s: %w", name, wanted("a dict of strings", v, ""))
+				}
+				if err := entries.Unpack(v); err != nil {
+					return fmt.Errorf("%s: %w", name, err)
+				}
+			}
+			return i.replaceDict(name, entries)
+		},
+	}
+}
+
+func (i *imageValue) replaceDict(name string, entries envArg) error {
+	dict := i.dicts[name]
+	if err := dict.Clear(); err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		key, value, _ := strings.Cut(entry, "=")
+		if err := dict.SetKey(starlark.String(key), starlark.String(value)); err != nil {
+			return err
+		}
+	}
+	return i.writeThrough(name)
+}
+
+// touch remembers the first place since the last look at which an attribute was set or, of a dict, read: a dict is changed by whoever has it.
+func (i *imageValue) touch(name string) {
+	if _, ok := i.touched[name]; !ok {
+		i.touched[name] = i.s.here()
+	}
+}
+
+// envArg is a dict of strings, or a list of NAME=value: entries in order.
+type envArg []string
+
+// Unpack implements starlark.Unpacker.
+func (e *envArg) Unpack(v starlark.Value) error {
+	*e = envArg{}
+	if dict, ok := v.(starlark.IterableMapping); ok {
+		for _, item := range dict.Items() {
+			entry, err := envEntry(item[0], item[1])
+			if err != nil {
+				return err
+			}
+			*e = append(*e, entry)
+		}
+		return nil
+	}
+	if err := storeStrings(v, (*[]string)(e)); err != nil {
+		return wanted(`a dict of strings or a list of "NAME=value"`, v, "")
+	}
+	for _, entry := range *e {
+		if name, _, ok := strings.Cut(entry, "="); !ok || name == "" {
+			return withHint(fmt.Errorf("%q is not NAME=value", entry), `write a dict: {"NAME": "value"}`)
+		}
+	}
+	return nil
+}
+
+func envEntry(name, value starlark.Value) (string, error) {
+	n, ok := starlark.AsString(name)
+	if !ok {
+		return "", wanted("names that are strings", name, "")
+	}
+	s, ok := starlark.AsString(value)
+	if !ok {
+		return "", &wantError{path: fmt.Sprintf("[%q]", n), want: "a string", got: typeOf(value), write: asText(value)}
+	}
+	return n + "=" + s, nil
+}
+
+func toText(v starlark.Value) (starlark.Value, error) {
+	if _, ok := starlark.AsString(v); !ok {
+		return nil, wanted("a string", v, asText(v))
+	}
+	return v, nil
+}
+
+// toCommand takes a list of words. A string is what people who know Dockerfiles try.
+func toCommand(v starlark.Value) (starlark.Value, error) {
+	if s, ok := starlark.AsString(v); ok {
+		return nil, wanted("a list of strings", v, listOf(starlark.String(s))+` or ["sh", "-c", …] for a shell`)
+	}
+	return toList(v)
+}
+
+func toList(v starlark.Value) (starlark.Value, error) {
+	var list []string
+	if err := storeStrings(v, &list); err != nil {
+		return nil, err
+	}
+	return frozenStrings(list), nil
+}
+
+// toPorts takes "8080/tcp", "8080" and 8080.
+func toPorts(v starlark.Value) (starlark.Value, error) {
+	seq, ok := v.(starlark.Indexable)
+	if _, isString := v.(starlark.String); !ok || isString {
+		return nil, wanted("a list of ports", v, listOf(v))
+	}
+	var ports []string
+	for k := range seq.Len() {
+		switch p := seq.Index(k).(type) {
+		case starlark.String:
+			ports = append(ports, string(p))
+		case starlark.Int:
+			ports = append(ports, p.String()+"/tcp")
+		default:
+			return nil, &wantError{path: fmt.Sprintf("[%d]", k), want: `"8080/tcp" or 8080`, got: typeOf(p)}
+		}
+	}
+	return frozenStrings(ports), nil
+}
+
+func toTime(v starlark.Value) (starlark.Value, error) {
+	var t timeArg
+	return v, t.Unpack(v)
+}
+
+// toHealthcheck takes a struct or "none".
+func toHealthcheck(v starlark.Value) (starlark.Value, error) {
+	_, err := healthcheck(v)
+	return v, err
+}
+
+func healthcheck(v starlark.Value) (*image.Healthcheck, error) {
+	if s, ok := starlark.AsString(v); ok && s == "none" {
+		return &image.Healthcheck{None: true}, nil
+	}
+	s, ok := v.(*starlarkstruct.Struct)
+	if !ok {
+		return nil, wanted(`struct(test = […], interval = "30s", …) or "none"`, v, "")
+	}
+	h := &image.Healthcheck{}
+	for _, name := range s.AttrNames() {
+		field, err := s.Attr(name)
+		if err != nil {
+			return nil, err
+		}
+		if err := setHealth(h, name, field); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	if len(h.Test) == 0 {
+		return nil, withHint(errors.New("test is missing"), `write struct(test = ["CMD", "curl", "-f", "http://localhost/"])`)
+	}
+	return h, nil
+}
+
+func setHealth(h *image.Healthcheck, name string, v starlark.Value) (err error) {
+	switch name {
+	case "test":
+		err = storeStrings(v, &h.Test)
+		if err == nil && len(h.Test) > 0 && !slices.Contains([]string{"CMD", "CMD-SHELL", "NONE"}, h.Test[0]) {
+			err = withHint(fmt.Errorf("it begins with %q", h.Test[0]), `begin it with "CMD", or with "CMD-SHELL" and one string for a shell`)
+		}
+	case "interval":
+		h.Interval, err = duration(v)
+	case "timeout":
+		h.Timeout, err = duration(v)
+	case "start_period":
+		h.StartPeriod, err = duration(v)
+	case "retries":
+		var n int64
+		n, err = toInt(v)
+		h.Retries = int(n)
+	default:
+		err = errors.New("there are test, interval, timeout, start_period and retries")
+	}
+	return err
+}
+
+func duration(v starlark.Value) (time.Duration, error) {
+	s, ok := starlark.AsString(v)
+	if !ok {
+		return 0, wanted(`a duration such as "30s"`, v, durationText(v))
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 {
+		return 0, fmt.Errorf(`%q is no duration; write it as "30s" or "1m30s"`, s)
+	}
+	return d, nil
+}
+
+func durationText(v starlark.Value) string {
+	if i, ok := v.(starlark.Int); ok {
+		return strconv.Quote(i.String() + "s")
+	}
+	return ""
+}
+
+// state is what a script has set on an image.
+type state struct {
+	set   map[string]starlark.Value
+	dicts map[string]map[string]string
+	order map[string][]string // of the keys of dicts
+}
+
+// state copies what is set now.
+func (i *imageValue) state() state {
+	st := state{set: maps.Clone(i.set), dicts: map[string]map[string]string{}, order: map[string][]string{}}
+	for name, dict := range i.dicts {
+		st.dicts[name] = map[string]string{}
+		for _, item := range dict.Items() {
+			key, _ := starlark.AsString(item[0])
+			value, _ := starlark.AsString(item[1])
+			st.dicts[name][key] = value
+			st.order[name] = append(st.order[name], key)
+		}
+	}
+	return st
+}
+
+// checkDicts finds what a script put into a dict that is not text.
+func (i *imageValue) checkDicts() error {
+	for _, name := range dictAttributes() {
+		for _, item := range i.dicts[name].Items() {
+			if _, err := envEntry(item[0], item[1]); err != nil {
+				if w := (*wantError)(nil); errors.As(err, &w) {
+					return fmt.Errorf("%s%s: %w", name, w.path, err)
+				}
+				return fmt.Errorf("%s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// flush tells the image underneath what the script has set since it last looked. What reads or saves the image calls it first.
+func (i *imageValue) flush() error {
+	if i.frozen && i.sent != "" {
+		return nil
+	}
+	if err := i.checkDicts(); err != nil {
+		return err
+	}
+	if err := i.absorb(); err != nil {
+		return err
+	}
+	now := i.state()
+	changed := now.without(i.committed)
+	told := fmt.Sprint(changed.set, changed.dicts)
+	if told == i.sent || i.sent == "" && len(changed.names()) == 0 {
+		clear(i.touched)
+		return nil
+	}
+	changes, err := changed.changes()
+	if err != nil {
+		return err
+	}
+	name, at := i.firstTouched(changed.names())
+	i.sent = told
+	clear(i.touched)
+	i.b.Configure(at, "setting "+name, changes)
+	return nil
+}
+
+// firstTouched is the change to name in an error, and where it was made.
+func (i *imageValue) firstTouched(names []string) (string, site) {
+	first, at := "an attribute", i.s.here()
+	for _, name := range names {
+		where, ok := i.touched[name]
+		if !ok || len(where.frames) == 0 {
+			continue
+		}
+		if first == "an attribute" || where.frames[0].File == at.frames[0].File && where.frames[0].Line < at.frames[0].Line {
+			first, at = name, where
+		}
+	}
+	return first, at
+}
+
+// without is what of st is not in base.
+func (st state) without(base state) state {
+	left := state{set: map[string]starlark.Value{}, dicts: map[string]map[string]string{}, order: st.order}
+	for name, v := range st.set {
+		if old, ok := base.set[name]; !ok || old != v {
+			left.set[name] = v
+		}
+	}
+	for name, dict := range st.dicts {
+		entries := map[string]string{}
+		for key, value := range dict {
+			if old, ok := base.dicts[name][key]; !ok || old != value {
+				entries[key] = value
+			}
+		}
+		left.dicts[name] = entries
+	}
+	return left
+}
+
+// names are the attributes that are set, sorted.
+func (st state) names() []string {
+	names := slices.Collect(maps.Keys(st.set))
+	for name, dict := range st.dicts {
+		if len(dict) > 0 {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// changes is what is set, for the engine.
+func (st state) changes() (image.Changes, error) {
+	c := image.Changes{
+		WorkingDir: st.text("working_dir"), User: st.text("user"), StopSignal: st.text("stop_signal"), Author: st.text("author"),
+		Cmd: st.list("cmd"), Entrypoint: st.list("entrypoint"), Shell: st.list("shell"), OnBuild: st.list("on_build"),
+		ExposedPorts: st.list("exposed_ports"), Volumes: st.list("volumes"),
+	}
+	for _, key := range st.order["env"] {
+		if value, ok := st.dicts["env"][key]; ok {
+			c.Env = append(c.Env, key+"="+value)
+		}
+	}
+	if len(st.dicts["labels"]) > 0 {
+		c.Labels = st.dicts["labels"]
+	}
+	if len(st.dicts["annotations"]) > 0 {
+		c.Annotations = st.dicts["annotations"]
+	}
+	if v, ok := st.set["created"]; ok {
+		var t timeArg
+		if err := t.Unpack(v); err != nil {
+			return c, err
+		}
+		c.Created = t.ptr()
+	}
+	if v, ok := st.set["healthcheck"]; ok {
+		h, err := healthcheck(v)
+		if err != nil {
+			return c, err
+		}
+		c.Healthcheck = h
+	}
+	return c, nil
+}
+
+func (st state) text(name string) *string {
+	if s, ok := starlark.AsString(st.set[name]); ok && st.set[name] != nil {
+		return &s
+	}
+	return nil
+}
+
+func (st state) list(name string) []string {
+	list, ok := st.set[name].(*starlark.List)
+	if !ok {
+		return nil
+	}
+	words := make([]string, list.Len())
+	for k := range words {
+		words[k], _ = starlark.AsString(list.Index(k))
+	}
+	return words
+}

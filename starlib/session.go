@@ -1,0 +1,225 @@
+package starlib
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+
+	"github.com/imgscript/imgscript/core/build"
+)
+
+// session is one run of a script: what its values share. All of it belongs to the goroutine that runs the script.
+type session struct {
+	rt      *Runtime
+	run     *build.Run
+	file    string           // the script's path below the root
+	thread  *starlark.Thread // the one that runs now: of the script, or of a module
+	loading []string         // the modules that are being loaded, the script itself included when a function of it is called
+	modules map[string]*module
+	sources map[string][]byte // of the files that ran, for messages
+	images  []*imageValue
+	vars    map[string]bool // that were asked for
+	globals starlark.StringDict
+	value   starlark.Value
+	names   starlark.StringDict // predeclared
+}
+
+const sessionKey = "imgscript session"
+
+func newSession(rt *Runtime, file string) *session {
+	s := &session{rt: rt, file: file, modules: map[string]*module{}, sources: map[string][]byte{}, vars: map[string]bool{}}
+	s.names = predeclared()
+	maps.Copy(s.names, rt.opts.Predeclared)
+	return s
+}
+
+// sessionOf finds the session of a script's thread. It is an error when a host's thread calls a built-in of ours.
+func sessionOf(thread *starlark.Thread) (*session, error) {
+	if s, ok := thread.Local(sessionKey).(*session); ok {
+		return s, nil
+	}
+	return nil, errors.New("this function works in scripts that a starlib.Runtime runs")
+}
+
+// Context returns the context of the run that a thread belongs to, for built-ins of the embedding program: it ends when the run does, or is cancelled. For a thread that no Runtime
+// started it is the background.
+func Context(thread *starlark.Thread) context.Context {
+	if s, err := sessionOf(thread); err == nil {
+		return s.run.Context()
+	}
+	return context.Background()
+}
+
+var fileOptions = syntax.FileOptions{Set: true, TopLevelControl: true, GlobalReassign: true}
+
+func (s *session) newThread(name string) *starlark.Thread {
+	thread := &starlark.Thread{Name: name, Load: s.load, Print: s.print}
+	thread.SetLocal(sessionKey, s)
+	return thread
+}
+
+// on runs f on a thread, which stops when the run's context ends.
+func (s *session) on(thread *starlark.Thread, f func() error) error {
+	outer := s.thread
+	s.thread = thread
+	stop := context.AfterFunc(s.run.Context(), func() { thread.Cancel("interrupted") })
+	defer func() {
+		stop()
+		s.thread = outer
+	}()
+	return f()
+}
+
+func (s *session) print(thread *starlark.Thread, msg string) {
+	if s.rt.opts.Print != nil {
+		s.rt.opts.Print(thread.CallFrame(1).Pos, msg)
+	}
+}
+
+// runFile runs the script itself.
+func (s *session) runFile(src any) error {
+	source, err := s.source(s.file, src)
+	if err != nil {
+		return err
+	}
+	globals, err := starlark.ExecFileOptions(&fileOptions, s.thread, s.file, source, s.names)
+	s.globals = globals
+	if err != nil {
+		return err
+	}
+	return s.finish()
+}
+
+// runFunction loads the script as a module and calls a function of it.
+func (s *session) runFunction(name string, args starlark.Tuple) error {
+	globals, err := s.loadFile(s.file)
+	if err != nil {
+		return err
+	}
+	s.globals = globals
+	fn, ok := globals[name]
+	if !ok {
+		return s.noFunction(name, globals)
+	}
+	if _, ok := fn.(starlark.Callable); !ok {
+		return &Error{Kind: KindUsage, Msg: fmt.Sprintf("%s: %s is a %s, not a function", s.file, name, fn.Type())}
+	}
+	if s.value, err = starlark.Call(s.thread, fn, args, nil); err != nil {
+		return err
+	}
+	return s.finish()
+}
+
+func (s *session) noFunction(name string, globals starlark.StringDict) error {
+	var functions []string
+	for _, global := range slices.Sorted(maps.Keys(globals)) {
+		if _, ok := globals[global].(*starlark.Function); ok && !strings.HasPrefix(global, "_") {
+			functions = append(functions, global)
+		}
+	}
+	e := &Error{Kind: KindUsage, Msg: fmt.Sprintf("%s has no function %q", s.file, name)}
+	if len(functions) > 0 {
+		e.Hint = "it has " + strings.Join(functions, ", ")
+	}
+	return e
+}
+
+// finish is the end of a script that ran through: what it set on images and never saved is told to the run, which knows whether that was lost.
+func (s *session) finish() error {
+	for _, img := range s.images {
+		if err := img.flush(); err != nil {
+			return err
+		}
+	}
+	var unused []string
+	for name := range s.rt.opts.Vars {
+		if !s.vars[name] {
+			unused = append(unused, name)
+		}
+	}
+	if len(unused) == 0 {
+		return nil
+	}
+	slices.Sort(unused)
+	e := &Error{Kind: KindUsage, Msg: fmt.Sprintf("the script did not ask for --var %s", strings.Join(unused, ", "))}
+	if near := nearest(unused[0], slices.Sorted(maps.Keys(s.vars))); len(near) > 0 {
+		e.Hint = fmt.Sprintf("did you mean %s?", quoteAll(near, " or "))
+	}
+	return e
+}
+
+// source is the text of a file, kept for messages.
+func (s *session) source(file string, src any) ([]byte, error) {
+	var text []byte
+	switch src := src.(type) {
+	case nil:
+		data, err := s.run.ReadFile("//"+file, maxSource)
+		if err != nil {
+			return nil, &Error{Kind: KindScript, Msg: fmt.Sprintf("%s: %v", file, reasonOf(err)), err: err}
+		}
+		text = data
+	case string:
+		text = []byte(src)
+	case []byte:
+		text = src
+	default:
+		return nil, &Error{Kind: KindUsage, Msg: fmt.Sprintf("src is a %T; want a string, []byte or nil", src)}
+	}
+	s.sources[file] = text
+	return text, nil
+}
+
+// maxSource bounds a script's file in bytes.
+const maxSource = 16 << 20
+
+// module is a file that was loaded.
+type module struct {
+	globals starlark.StringDict
+	err     error
+}
+
+// load implements the load statement.
+func (s *session) load(thread *starlark.Thread, name string) (starlark.StringDict, error) {
+	if host, ok := strings.CutPrefix(name, "@"); ok {
+		globals, ok := s.rt.opts.Modules[host]
+		if !ok {
+			return nil, fmt.Errorf("there is no module %q: this program has none of that name", name)
+		}
+		return globals, nil
+	}
+	file, err := modulePath(thread.CallFrame(0).Pos.Filename(), name)
+	if err != nil {
+		return nil, err
+	}
+	return s.loadFile(file)
+}
+
+// loadFile runs a file once, as a module: its images are templates, and its values are frozen.
+func (s *session) loadFile(file string) (starlark.StringDict, error) {
+	if m, ok := s.modules[file]; ok {
+		return m.globals, m.err
+	}
+	if slices.Contains(s.loading, file) {
+		return nil, fmt.Errorf("files load each other: %s", strings.Join(append(s.loading, file), " → "))
+	}
+	source, err := s.source(file, nil)
+	if err != nil {
+		return nil, errors.New(err.Error())
+	}
+	s.loading = append(s.loading, file)
+	var globals starlark.StringDict
+	inner := s.newThread(file)
+	err = s.on(inner, func() (err error) {
+		globals, err = starlark.ExecFileOptions(&fileOptions, inner, file, source, s.names)
+		return err
+	})
+	s.loading = s.loading[:len(s.loading)-1]
+	s.modules[file] = &module{globals, err}
+	return globals, err
+}
