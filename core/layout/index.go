@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -39,6 +40,9 @@ func parseIndex(data []byte) (*index, error) {
 	x := &index{}
 	err := topLevel(data, func(key string, value json.RawMessage, end int) error {
 		if key != "manifests" {
+			if strings.EqualFold(key, "manifests") { // Go programs would read it as the list
+				return fmt.Errorf("it has a key %q", key)
+			}
 			return nil
 		}
 		if list != nil {

@@ -4,13 +4,16 @@ package layout
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,6 +27,7 @@ import (
 var children = map[string]func(dir string){
 	"tag":  func(arg string) { must(tagMany(arg)) },
 	"kill": func(arg string) { must(pushForEver(arg)) },
+	"user": func(arg string) { must(useAnothers(arg)) },
 }
 
 func must(err error) {
@@ -174,4 +178,64 @@ func TestKilledWriters(t *testing.T) {
 		t.Error(err)
 	}
 	wantOnlyLayout(t, dir)
+}
+
+// useAnothers reads a layout of another user and cannot write to it.
+func useAnothers(arg string) error {
+	l, n, err := parseArg(arg)
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	desc, err := l.Resolve(ctx, "v1")
+	if err != nil {
+		return err
+	}
+	if _, err := content.ReadAll(ctx, l, desc); err != nil {
+		return err
+	}
+	other, data := manifest(n)
+	for what, err := range map[string]error{
+		"push": l.Push(ctx, other, content.FromBytes(data)),
+		"tag":  l.Tag(ctx, desc, "v2"),
+	} {
+		if !errors.Is(err, fs.ErrPermission) {
+			return fmt.Errorf("%s: got error %w, want permission denied", what, err)
+		}
+	}
+	return nil
+}
+
+func TestAnotherUsersLayout(t *testing.T) {
+	base := t.TempDir()
+	binary := filepath.Join(base, "test") // where go test puts it only its owner can go
+	data, err := os.ReadFile(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(binary, data, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l := open(t, filepath.Join(base, "out"))
+	desc, data := manifest(1)
+	if err := l.PushTagged(t.Context(), desc, content.FromBytes(data), "v1"); err != nil {
+		t.Fatal(err)
+	}
+	cmd := child(t, "user", l.Dir(), 2)
+	cmd.Path = binary
+	if os.Getuid() == 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		if err := os.Chmod(filepath.Dir(base), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	} else if err := os.Chmod(l.Dir(), 0o555); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Run(); err != nil {
+		t.Errorf("child: %v", err)
+	}
+	if err := os.Chmod(l.Dir(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	wantOnlyLayout(t, l.Dir())
 }
