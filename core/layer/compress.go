@@ -3,6 +3,7 @@ package layer
 import (
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -60,7 +61,12 @@ func compressor(w io.Writer, opts *Options) (io.WriteCloser, error) {
 	case None:
 		return nopCloser{w}, nil
 	default:
-		return gzip.NewWriterLevel(w, level)
+		z, err := gzip.NewWriterLevel(w, level)
+		if err != nil {
+			return nil, err
+		}
+		z.ModTime = time.Unix(0, 0) // the zero time.Time is written as a date of its own
+		return z, nil
 	}
 }
 

@@ -53,6 +53,7 @@ func (s *scanner) once(nodes []*node) []*node {
 			continue
 		}
 		if first := kept[len(kept)-1]; first.Type != TypeDirectory || n.Type != TypeDirectory {
+			first.taken = true
 			s.conflict(first, n)
 		}
 	}
@@ -99,7 +100,7 @@ func (s *scanner) checkParents(t table) {
 	for _, n := range t {
 		for dir := path.Dir(n.Path); !seen[dir]; dir = path.Dir(dir) {
 			seen[dir] = true
-			if above := t.find(dir); above != nil && above.Type != TypeDirectory {
+			if above := t.find(dir); above != nil && above.Type != TypeDirectory && !above.taken {
 				err := fmt.Errorf("%w: %q puts %q there and %q a %v at %q", ErrConflict, n.Source, n.Path, above.Source, above.Type, above.Path)
 				s.problem(n.Source, n.Path, err, "")
 			}
@@ -115,13 +116,13 @@ func (s *scanner) checkWhiteouts(t table) {
 			continue
 		}
 		name := path.Join(path.Dir(n.Path), gone)
-		there := t.find(name)
+		there, hint := t.find(name), "a file of this layer replaces that of the base without a whiteout"
 		if there == nil {
-			there = t.below(name)
+			there, hint = t.below(name), "opaque() empties a directory of the base and keeps what this call puts there"
 		}
 		if there != nil {
 			err := fmt.Errorf("%w: %q removes it and %q puts a %v at %q", ErrConflict, n.Source, there.Source, there.Type, there.Path)
-			s.problem(n.Source, name, err, "opaque() empties a directory of the base and keeps what this call puts there")
+			s.problem(n.Source, name, err, hint)
 		}
 	}
 }

@@ -30,6 +30,7 @@ func parseGitRule(line string) (gitRule, bool) {
 	if strings.HasPrefix(line, "#") {
 		return gitRule{}, false
 	}
+	line, _, _ = strings.Cut(line, "\x00") // the end of a pattern for git, which is written in C
 	line = trimTrailingSpaces(line)
 	var r gitRule
 	line, r.include = strings.CutPrefix(line, "!")

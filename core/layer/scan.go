@@ -66,6 +66,7 @@ type node struct {
 	rank    rank
 	order   int  // of its source in the call
 	dropped bool // a link in whose place nothing comes
+	taken   bool // another source's, with which it is in conflict, which was reported
 	// link is set while a symbolic link may still be replaced by what it points to.
 	link *link
 }

@@ -5,9 +5,9 @@ import "strings"
 // wildmatch reports whether pattern matches all of name as in git (its wildmatch.c with WM_PATHNAME): "*" and "?" stay within one part of
 // a path, "**" as a whole part stands for any number of parts, "[…]" is one of a set of bytes. A malformed pattern matches nothing.
 //
-// It is written here because no library has git's rules: go-git's uses filepath.Match, which knows neither
-// "**" nor "[!a]" nor "[[:alpha:]]"; doublestar expands braces, takes "a/**" for "a" too and counts characters where git counts bytes; git-lfs/wildmatch
-// differs in sets and escapes. TestGitCheckIgnore compares this one with git itself.
+// It is written here because no library has git's rules: go-git matches each part by filepath.Match, which knows neither "[!a]" nor
+// "[[:alpha:]]"; doublestar expands braces, takes "a/**" for "a" too and counts characters where git counts bytes; git-lfs/wildmatch
+// misreads "[]a]", "[c-a]" and escapes in ranges, and panics at "[[:x:]]". TestGitCheckIgnore compares this one with git itself.
 func wildmatch(pattern, name string) bool {
 	m := matcher{pattern: pattern, name: name}
 	return m.match(0, 0)
