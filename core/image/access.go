@@ -29,7 +29,7 @@ func (img *Image) Platform() Platform {
 }
 
 // Env returns the value of an environment variable in the config. It is false when the variable is not there; a variable may be there and
-// be empty. Of a name that a base lists twice, the last value counts, as it does in a process (os/exec).
+// be empty. Of a name that a base lists twice, the last value counts, as it does to runc.
 func (img *Image) Env(name string) (value string, ok bool) {
 	for _, entry := range slices.Backward(img.parsed.Config.Env) {
 		if key, value, _ := strings.Cut(entry, "="); img.sameVariable(key, name) {

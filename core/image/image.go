@@ -116,7 +116,11 @@ func (img *Image) parse() error {
 	if err := checkCase(img.config); err != nil {
 		return fmt.Errorf("config: %w", err)
 	}
-	if err := json.Unmarshal(img.config, &img.parsed); err != nil {
+	err := json.Unmarshal(img.config, &img.parsed)
+	if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
+		return fmt.Errorf("%w config: %s: unexpected %s", content.ErrInvalid, wrong.Field, wrong.Value)
+	}
+	if err != nil {
 		return fmt.Errorf("%w config: %w", content.ErrInvalid, err)
 	}
 	if layers, ids := len(img.doc.Layers), len(img.parsed.RootFS.DiffIDs); layers != ids {
@@ -183,6 +187,9 @@ func (img *Image) edit(f func(manifest, config *object) error) (*Image, error) {
 func (img *Image) sealed(manifest *object, config []byte) (*Image, error) {
 	desc := content.Of("", config)
 	err := manifest.edit("config", func(o *object) error {
+		if desc.Digest != img.doc.Config.Digest {
+			o.drop("data") // a copy of the config's bytes (image-spec, descriptor.md), which would contradict the digest
+		}
 		o.set("digest", encode(desc.Digest))
 		o.set("size", encode(desc.Size))
 		return nil

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/imgscript/imgscript/core/content"
@@ -48,10 +50,13 @@ func mergeObjects(original, edited json.RawMessage) json.RawMessage {
 	if err1 != nil || err2 != nil {
 		return compact(edited)
 	}
+	byKey := map[string]member{}
+	for _, m := range was.members {
+		byKey[m.key] = m
+	}
 	for i, m := range now.members {
-		if j := was.exact(m.key); j >= 0 {
-			now.members[i].raw = was.members[j].raw
-			now.members[i].value = merge(was.members[j].value, m.value)
+		if before, ok := byKey[m.key]; ok {
+			now.members[i].raw, now.members[i].value = before.raw, merge(before.value, m.value)
 		} else {
 			now.members[i].value = compact(m.value)
 		}
@@ -66,26 +71,28 @@ func mergeArrays(original, edited json.RawMessage) json.RawMessage {
 	if err1 != nil || err2 != nil {
 		return compact(edited)
 	}
+	places := map[string][]int{}
+	for i, e := range was {
+		c := canonical(e)
+		places[c] = append(places[c], i)
+	}
 	next := 0 // the first original element that may still be matched
 	for i, e := range now {
-		if j := find(was, next, e); j >= 0 {
-			now[i], next = was[j], j+1
-		} else if len(was) == len(now) {
+		c := canonical(e)
+		for len(places[c]) > 0 && places[c][0] < next {
+			places[c] = places[c][1:]
+		}
+		switch {
+		case len(places[c]) > 0:
+			next = places[c][0] + 1
+			now[i] = was[next-1]
+		case len(was) == len(now):
 			now[i] = merge(was[i], e)
-		} else {
+		default:
 			now[i] = compact(e)
 		}
 	}
 	return joinArray(now)
-}
-
-func find(elements []json.RawMessage, from int, e json.RawMessage) int {
-	for j := from; j < len(elements); j++ {
-		if equal(elements[j], e) {
-			return j
-		}
-	}
-	return -1
 }
 
 // kind is the first character of a JSON text, which tells objects, arrays and the rest apart.
@@ -99,60 +106,46 @@ func kind(data json.RawMessage) string {
 
 // equal reports whether two JSON texts have the same value.
 func equal(a, b json.RawMessage) bool {
-	if bytes.Equal(a, b) {
-		return true
-	}
-	x, err1 := decode(a)
-	y, err2 := decode(b)
-	return err1 == nil && err2 == nil && equalValues(x, y)
+	return bytes.Equal(a, b) || canonical(a) == canonical(b)
 }
 
-func decode(data []byte) (any, error) {
+// canonical writes a JSON text in a form of which there is one for each value.
+func canonical(data json.RawMessage) string {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
 	var v any
-	err := dec.Decode(&v)
-	return v, err
+	if err := dec.Decode(&v); err != nil {
+		return "not JSON: " + string(data)
+	}
+	var b strings.Builder
+	writeCanonical(&b, v)
+	return b.String()
 }
 
-func equalValues(a, b any) bool {
-	switch a := a.(type) {
+func writeCanonical(b *strings.Builder, value any) {
+	switch v := value.(type) {
 	case map[string]any:
-		b, ok := b.(map[string]any)
-		return ok && equalMaps(a, b)
+		b.WriteByte('{')
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			fmt.Fprintf(b, "%q:", key)
+			writeCanonical(b, v[key])
+			b.WriteByte(',')
+		}
+		b.WriteByte('}')
 	case []any:
-		b, ok := b.([]any)
-		return ok && equalSlices(a, b)
+		b.WriteByte('[')
+		for _, e := range v {
+			writeCanonical(b, e)
+			b.WriteByte(',')
+		}
+		b.WriteByte(']')
 	case json.Number:
-		b, ok := b.(json.Number)
-		return ok && (a == b || decimal(a.String()) == decimal(b.String()))
+		b.WriteString(decimal(v.String()))
+	case string:
+		fmt.Fprintf(b, "%q", v)
 	default:
-		return a == b
+		fmt.Fprint(b, v) // true, false and nil
 	}
-}
-
-func equalMaps(a, b map[string]any) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for k, x := range a {
-		if y, ok := b[k]; !ok || !equalValues(x, y) {
-			return false
-		}
-	}
-	return true
-}
-
-func equalSlices(a, b []any) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i, x := range a {
-		if !equalValues(x, b[i]) {
-			return false
-		}
-	}
-	return true
 }
 
 // decimal brings a JSON number into one form, so that 1, 1.0 and 10e-1 are the same: its significant digits and the exponent of the last

@@ -46,6 +46,9 @@ func parseObject(data []byte) (*object, error) {
 		}
 		o.members = append(o.members, m)
 	}
+	if _, err := dec.Token(); err != nil {
+		return nil, fmt.Errorf("%w: %s is no JSON object", content.ErrInvalid, excerpt(data))
+	}
 	return o, nil
 }
 
@@ -115,11 +118,12 @@ func (o *object) edit(key string, f func(*object) error) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", key, err)
 	}
+	before := child.bytes()
 	if err := f(child); err != nil {
 		return err
 	}
-	if len(child.members) > 0 || o.get(key) != nil {
-		o.set(key, child.bytes())
+	if after := child.bytes(); !bytes.Equal(before, after) {
+		o.put(o.index(key), key, after)
 	}
 	return nil
 }

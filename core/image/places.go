@@ -64,7 +64,7 @@ func fetchBytes(ctx context.Context, data []byte, desc content.Descriptor) (io.R
 	return content.Verify(r, desc)
 }
 
-// Sources implements content.Locator: every "registry/repository" that is known to have the blob.
+// Sources implements content.Locator: every "registry/repository" that is known to have the blob, each once.
 func (img *Image) Sources(desc content.Descriptor) []string {
 	var all []string
 	for _, src := range img.places.of[desc.Digest] {
@@ -72,5 +72,6 @@ func (img *Image) Sources(desc content.Descriptor) []string {
 			all = append(all, l.Sources(desc)...)
 		}
 	}
-	return all
+	slices.Sort(all)
+	return slices.Compact(all)
 }

@@ -20,30 +20,18 @@ type Platform struct {
 	OSVersion        string // of Windows: "10.0.17763.1879"
 }
 
-var platformPart = regexp.MustCompile(`^[a-z0-9][a-z0-9_.+-]*$`)
+// platformPattern has the system, its version, the architecture and the variant.
+var platformPattern = regexp.MustCompile(`^([a-z0-9][a-z0-9_.-]*)(?:\(([a-z0-9_.-]+)\))?/([a-z0-9][a-z0-9_.-]*)(?:/([a-z0-9][a-z0-9_.-]*))?$`)
 
 // ParsePlatform reads OS/ARCHITECTURE[/VARIANT], such as "linux/arm64/v8"; a Windows version stands behind the system as containerd
 // writes it, "windows(10.0.17763)/amd64". Other names of the same architecture are understood: x86_64 is amd64, aarch64 and arm64/v8 are arm64,
 // arm is arm/v7, armhf too, and armel is arm/v6. What is not a platform is [content.ErrInvalid].
 func ParsePlatform(s string) (Platform, error) {
-	parts := strings.Split(strings.ToLower(s), "/")
-	if len(parts) < 2 || len(parts) > 3 {
+	m := platformPattern.FindStringSubmatch(strings.ToLower(s))
+	if m == nil {
 		return Platform{}, fmt.Errorf("%w platform %q: want OS/ARCHITECTURE[/VARIANT], such as linux/amd64", content.ErrInvalid, s)
 	}
-	var p Platform
-	if os, version, ok := strings.Cut(strings.TrimSuffix(parts[0], ")"), "("); ok {
-		parts[0], p.OSVersion = os, version
-	}
-	for _, part := range parts {
-		if !platformPart.MatchString(part) {
-			return Platform{}, fmt.Errorf("%w platform %q: %q is no name of a system or an architecture", content.ErrInvalid, s, part)
-		}
-	}
-	p.OS, p.Architecture = parts[0], parts[1]
-	if len(parts) == 3 {
-		p.Variant = parts[2]
-	}
-	return p.normal(), nil
+	return Platform{OS: m[1], OSVersion: m[2], Architecture: m[3], Variant: m[4]}.normal(), nil
 }
 
 // normal gives a platform the one spelling by which platforms are compared; it is containerd's.
