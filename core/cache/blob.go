@@ -29,19 +29,8 @@ func blobName(d digest.Digest) (string, error) {
 // Fetch implements content.Fetcher. The file is hashed before the first byte is handed out, once a process, so that a
 // damaged blob is [content.ErrNotFound] and the caller makes or fetches it anew.
 func (c *Cache) Fetch(ctx context.Context, desc content.Descriptor) (io.ReadCloser, error) {
-	if err := context.Cause(ctx); err != nil {
-		return nil, err
-	}
-	name, err := blobName(desc.Digest)
+	f, err := c.openChecked(ctx, desc.Digest)
 	if err != nil {
-		return nil, err
-	}
-	f, err := c.open(name)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.check(ctx, f, desc.Digest); err != nil {
-		f.Close()
 		return nil, err
 	}
 	r, err := content.Verify(f, desc)
@@ -49,6 +38,26 @@ func (c *Cache) Fetch(ctx context.Context, desc content.Descriptor) (io.ReadClos
 		return nil, err
 	}
 	return &reader{ReadCloser: r, damaged: func() { c.forget(desc.Digest) }}, nil
+}
+
+// openChecked opens the blob d, whose bytes are right.
+func (c *Cache) openChecked(ctx context.Context, d digest.Digest) (*os.File, error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	name, err := blobName(d)
+	if err != nil {
+		return nil, err
+	}
+	f, err := c.open(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.check(ctx, f, d); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // open opens the blob's file name.
@@ -149,23 +158,21 @@ func (r *reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Exists implements content.Store. It looks at the size alone; see the package's doc.
+// Exists implements content.Store. A blob exists when Fetch would hand it out: it is hashed as Fetch does it, and a damaged one is removed.
 func (c *Cache) Exists(ctx context.Context, desc content.Descriptor) (bool, error) {
-	if err := context.Cause(ctx); err != nil {
-		return false, err
-	}
-	name, err := blobName(desc.Digest)
-	if err != nil {
-		return false, err
-	}
-	info, err := c.root.Lstat(name)
-	if errors.Is(err, fs.ErrNotExist) {
+	f, err := c.openChecked(ctx, desc.Digest)
+	if errors.Is(err, content.ErrNotFound) {
 		return false, nil
 	}
 	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
 		return false, fmt.Errorf("cache %q: %w", c.Dir(), err)
 	}
-	return info.Mode().IsRegular() && (desc.Size < 0 || info.Size() == desc.Size), nil
+	return desc.Size < 0 || info.Size() == desc.Size, nil
 }
 
 // Push implements content.Pusher.

@@ -136,11 +136,20 @@ func TestDamagedBlobIsAMiss(t *testing.T) {
 			if _, err := later.Fetch(t.Context(), desc); !errors.Is(err, content.ErrNotFound) {
 				t.Fatalf("Fetch of a damaged blob: got error %v, want ErrNotFound", err)
 			}
-			if there, err := later.Exists(t.Context(), desc); there || err != nil {
-				t.Errorf("Exists after that: %t, %v", there, err)
-			}
 			push(t, later, 100_000)
 			wantBlob(t, later, desc, data)
+
+			rewrite(t, later, desc, c.change)
+			push(t, open(t, dir), 100_000) // writes it anew, though there is something under its name
+			wantBlob(t, open(t, dir), desc, data)
+
+			rewrite(t, later, desc, c.change)
+			if there, err := open(t, dir).Exists(t.Context(), desc); there || err != nil {
+				t.Errorf("Exists of a damaged blob: %t, %v", there, err)
+			}
+			if left, err := os.Stat(blobFile(t, later, desc)); err == nil {
+				t.Errorf("the damaged blob of %d bytes stays", left.Size())
+			}
 		})
 	}
 }

@@ -12,10 +12,10 @@
 // whole or not at all; two writers of one blob write the same bytes and the last one stays. Nothing is synced to the disk, so a
 // power failure may leave a damaged file.
 //
-// What is damaged is a miss, never an error: the first [Cache.Fetch] of a blob that this process has not verified or written
-// reads and hashes it whole; if it is not what its name says, it is removed and reported as [content.ErrNotFound]. What comes later is verified
-// while it is read, as every store does. [Cache.Exists] looks at the size alone, because it is asked far more often, so
-// "it exists" is a good guess and Fetch the proof: callers treat ErrNotFound from Fetch as they treat false from Exists.
+// What is damaged is a miss, never an error: the first time that this process asks for a blob that it has not written, the file
+// is hashed whole; if it is not what its name says, it is removed, [Cache.Fetch] says [content.ErrNotFound], [Cache.Exists] says
+// no, and [Cache.Push] writes it anew. What is read later is verified while it is read, as every store does. Hashing costs about a
+// second for two gigabytes, once a process and blob.
 //
 // # Blobs in flight
 //
