@@ -90,11 +90,14 @@ func oci(path, tag, dgst string) Reference {
 	return Reference{Transport: OCI, Path: path, Tag: tag, Digest: digest.Digest(dgst)}
 }
 
+// badReference is one that Parse refuses.
+type badReference struct {
+	in, want string // want is part of the message
+	err      error  // nil: ErrInvalid
+}
+
 func TestParseErrors(t *testing.T) {
-	for _, c := range []struct {
-		in, want string // want is part of the message
-		err      error  // nil: ErrInvalid
-	}{
+	wantRefused(t, []badReference{
 		{"", `reference "": invalid: it is empty`, nil},
 		{"docker://", "it is empty", nil},
 		{" node", "white space", nil},
@@ -142,7 +145,11 @@ func TestParseErrors(t *testing.T) {
 		{"docker://docker://node", "want [HOST", nil},
 		{"scratch:latest", `write "scratch" alone`, nil},
 		{"docker.io/library/scratch", `write "scratch" alone`, nil},
+	})
+}
 
+func TestParseErrorsOfTransports(t *testing.T) {
+	wantRefused(t, []badReference{
 		{"oci:", "names no directory", nil},
 		{"oci::v1", "names no directory", nil},
 		{"oci:@" + dgst256, "names no directory", nil},
@@ -156,7 +163,12 @@ func TestParseErrors(t *testing.T) {
 		{"docker-archive:x.tar:app:1", `save to "oci:DIR"`, content.ErrUnsupported},
 		{"docker-daemon:app:1", `save to "oci:DIR"`, content.ErrUnsupported},
 		{"containers-storage:app", `save to "oci:DIR"`, content.ErrUnsupported},
-	} {
+	})
+}
+
+func wantRefused(t *testing.T, refs []badReference) {
+	t.Helper()
+	for _, c := range refs {
 		got, err := Parse(c.in)
 		want := c.err
 		if want == nil {
