@@ -139,12 +139,17 @@ func TestMapReportsAllMistakes(t *testing.T) {
 }
 
 func TestMapIsCopied(t *testing.T) {
-	m := Map{"reg.example": {Token: "t"}}
+	key := []byte(`{"type":"service_account"}`)
+	m := Map{"reg.example": {Token: "t"}, "gcr.io": {Credentials: key}}
 	k, err := m.Keychain(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	m["reg.example"] = Entry{Token: "other"}
+	key[0] = 'x'
+	if _, err := k.Credential(t.Context(), "gcr.io", "p/app"); err == nil || strings.Contains(err.Error(), "not a JSON object") {
+		t.Errorf("a change of the key's bytes reached the keychain: %v", err)
+	}
 	if cred, _ := k.Credential(t.Context(), "reg.example", ""); cred.RegistryToken != "t" {
 		t.Error("a change of the map reached the keychain")
 	}

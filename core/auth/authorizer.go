@@ -122,14 +122,14 @@ func (q question) String() string {
 	return q.key.origin.name() + "/" + q.repository
 }
 
-// Do sends a request with the authorization that its scopes need. send is called with the value for the Authorization header, "" for none: once
-// if that goes well, and once more when the answer is 401, after its challenge was answered; so it must be able to send twice. It may run at the
-// same time as other calls of it. The credential is that of the first scope that changes something, or else of the first by name; no scopes ask for
-// the registry itself.
+// Do sends a request with the authorization that its scopes need. send is called with the value for the Authorization header, "" for none:
+// once if that goes well, and once more when the answer is 401, after its challenge was answered; so it must be able to send twice. It may run
+// at the same time as the send of other calls. The credential is that of the first scope that changes something, or else of the first by name; no
+// scopes ask for the registry itself.
 //
-// Every answer but a 401 is returned as it is, with its body open; errors of send are returned as they are. What a second 401 says is an error that is [ErrDenied], as is the refusal of a
-// token server or a challenge for which there is no credential; other errors are [ErrRealm], [ErrChallenge], those of the keychain, and
-// *[ServerError] for a token server's other answers.
+// Every answer but a 401 is returned as it is, for the caller to close; errors of send are returned as they are. A second 401 is an error that is
+// [ErrDenied], as are the refusal of a token server and a challenge for which no credential is known. Other errors are [ErrRealm], [ErrChallenge],
+// those of the keychain, those of the connection to the token server, and *[ServerError] for what else that one answers.
 func (a *Authorizer) Do(ctx context.Context, origin Origin, scopes []Scope, send func(authorization string) (*http.Response, error)) (*http.Response, error) {
 	q := newQuestion(origin, scopes)
 	first, err := a.ready(ctx, q)

@@ -88,7 +88,7 @@ func TestBearerRequests(t *testing.T) {
 		{"no scope", Credential{}, bearer, nil, seen{method: "GET", query: "service=reg.example.com"}},
 		{"the realm's own query stays", Credential{}, `Bearer realm="https://auth.example.com/token?x=y&z=%20"`, []Scope{pull},
 			seen{method: "GET", query: "scope=repository:app:pull&x=y&z=+"}},
-		{"more actions of our own repository", Credential{}, bearer + `,scope="repository:app:metadata_read repository:secret:pull registry:catalog:*"`, []Scope{pull},
+		{"more actions of our own repository", Credential{}, bearer + `,scope="repository:app:metadata_read repository:app:x:push repository:app2:push repository:secret:pull registry:catalog:*"`, []Scope{pull},
 			seen{method: "GET", query: "scope=repository:app:metadata_read,pull&service=reg.example.com"}},
 		{"identity token", Credential{IdentityToken: canary}, bearer, []Scope{push, {"a", "pull"}},
 			seen{method: "POST", form: "client_id=imgscript&grant_type=refresh_token&refresh_token=" + canary + "&scope=repository:app:pull,push+repository:a:pull&service=reg.example.com"}},
@@ -399,6 +399,24 @@ func TestRefusedPasswordIsSentOnce(t *testing.T) {
 	before := len(w.sent("reg.example.com"))
 	if _, err := w.call(a, reg, pull); !errors.Is(err, ErrDenied) {
 		t.Errorf("got %v", err)
+	}
+	if n := len(w.sent("reg.example.com")) - before; n != 1 {
+		t.Errorf("sent %d times", n)
+	}
+}
+
+func TestRefusedTokenIsForgotten(t *testing.T) {
+	w := newWorld(t)
+	w.registry("reg.example.com", bearer)
+	w.tokens("auth.example.com", `,"expires_in":3600`)
+	a := NewAuthorizer(&AuthorizerOptions{Client: w.client})
+	if _, err := w.call(a, reg, pull); !errors.Is(err, ErrDenied) {
+		t.Fatalf("got %v", err)
+	}
+	before := len(w.sent("reg.example.com"))
+	w.registry("reg.example.com", bearer, "Bearer t2") // access was granted
+	if _, err := w.call(a, reg, pull); err != nil {
+		t.Fatal(err)
 	}
 	if n := len(w.sent("reg.example.com")) - before; n != 1 {
 		t.Errorf("sent %d times", n)

@@ -67,9 +67,6 @@ func (m *memo[K, V]) start(ctx context.Context, key K, fill func(context.Context
 		s.value, s.until, s.err = guarded(call, fill)
 		m.mu.Lock()
 		s.ready = true
-		if s.err != nil && m.slots[key] == s {
-			delete(m.slots, key)
-		}
 		m.mu.Unlock()
 		close(s.done)
 	}()

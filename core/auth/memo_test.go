@@ -93,6 +93,30 @@ func TestMemoLastWaiterEndsTheCall(t *testing.T) {
 	})
 }
 
+// Who comes while an abandoned call is still ending does not get its end.
+func TestMemoNewcomerDoesNotJoinAnAbandonedCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemo[string, int](nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		go m.get(ctx, "k", func(ctx context.Context) (int, time.Time, error) {
+			<-ctx.Done()
+			time.Sleep(time.Second) // a helper being killed, say
+			return 0, time.Time{}, ctx.Err()
+		})
+		synctest.Wait()
+		cancel()
+		synctest.Wait()
+		v, err := m.get(t.Context(), "k", func(context.Context) (int, time.Time, error) { return 8, time.Time{}, nil })
+		if v != 8 || err != nil {
+			t.Errorf("got %d, %v", v, err)
+		}
+		time.Sleep(2 * time.Second)
+		if v, ok := m.peek("k"); v != 8 || !ok {
+			t.Errorf("kept %d, %v", v, ok)
+		}
+	})
+}
+
 func TestMemoForgets(t *testing.T) {
 	c := newClock()
 	m := newMemo[string, int](c.now)

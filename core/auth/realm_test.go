@@ -33,6 +33,7 @@ func TestVetRealm(t *testing.T) {
 		{https("reg.lan"), "https://auth.lan/token", false},
 		{https("registry"), "https://auth/token", false},
 		{https("10.0.0.1"), "https://10.0.0.2/token", false},
+		{https("10.0.0.1"), "https://192.168.0.1/token", false}, // no domain, although both end in 0.1
 		{https("10.0.0.1:5000"), "https://10.0.0.1/token", true},
 		{https("reg.example.com"), "https://169.254.169.254/token", false},
 		{https("reg.example.com"), "https://[::]/token", false},
@@ -51,7 +52,9 @@ func TestVetRealm(t *testing.T) {
 		{http("reg.lan:5000"), "http://localhost:5001/auth", false},
 		{http("localhost.evil.test"), "http://localhost/auth", false},
 	}
-	allow := func(o Origin, u *url.URL) bool { return o.Host == "allowed.example.com" && u.Host == "login.elsewhere.test" }
+	allow := func(o Origin, u *url.URL) bool {
+		return o.Host == "allowed.example.com" && u.Host == "login.elsewhere.test"
+	}
 	for _, c := range cases {
 		u, err := parseRealm(c.origin, c.realm)
 		if err == nil {
