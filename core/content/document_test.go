@@ -63,6 +63,10 @@ func TestParseDocument(t *testing.T) {
 
 // malformed documents: name, media type outside, text. Each is refused, and none with a panic.
 func malformed() [][3]string {
+	return slices.Concat(malformedText(), malformedFields(), malformedKinds())
+}
+
+func malformedText() [][3]string {
 	return [][3]string{
 		// no JSON
 		{"empty", "$OM", ``},
@@ -108,6 +112,11 @@ func malformed() [][3]string {
 		{"Digest of a layer", "$OM", `{"schemaVersion":2,"config":$C,"layers":[{"mediaType":"x","digest":"$D","Digest":"$D","size":1}]}`},
 		{"MediaType", "$OM", `{"schemaVersion":2,"MediaType":"$OM","config":$C,"layers":[]}`},
 		{"OS of a platform", "$OI", `{"schemaVersion":2,"manifests":[{"mediaType":"$OM","digest":"$D","size":0,"platform":{"OS":"linux","architecture":"amd64"}}]}`},
+	}
+}
+
+func malformedFields() [][3]string {
+	return [][3]string{
 		// wrong types
 		{"layers an object", "$OM", `{"schemaVersion":2,"config":$C,"layers":{}}`},
 		{"layers a text", "$OM", `{"schemaVersion":2,"config":$C,"layers":"x"}`},
@@ -133,6 +142,11 @@ func malformed() [][3]string {
 		{"digest with a newline", "$OI", `{"schemaVersion":2,"manifests":[{"mediaType":"$OM","digest":"$D\n","size":1}]}`},
 		{"subject without a digest", "$OM", `{"schemaVersion":2,"config":$C,"layers":[],"subject":{}}`},
 		{"no media type of a manifest", "$OI", `{"schemaVersion":2,"manifests":[{"digest":"$D","size":1}]}`},
+	}
+}
+
+func malformedKinds() [][3]string {
+	return [][3]string{
 		// one thing and another (CVE-2021-41190)
 		{"layers and manifests", "", `{"schemaVersion":2,"config":$C,"layers":[$L],"manifests":[$M]}`},
 		{"layers and manifests, served as a manifest", "$OM", `{"schemaVersion":2,"config":$C,"layers":[$L],"manifests":[$M]}`},

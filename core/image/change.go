@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -54,7 +55,7 @@ type Healthcheck struct {
 // bytes as they are. All that is wrong is reported together, as [content.ErrInvalid]; annotations of a Docker image are
 // [content.ErrUnsupported].
 func (img *Image) With(c *Changes) (*Image, error) {
-	if c == nil {
+	if c == nil || reflect.ValueOf(*c).IsZero() {
 		return img, nil
 	}
 	if err := c.check(img); err != nil {

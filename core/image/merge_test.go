@@ -2,7 +2,6 @@ package image_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -66,7 +65,7 @@ func TestMergeOfHugeDocuments(t *testing.T) {
 		t.Error(err)
 	}
 	list := func(s string) []byte {
-		return []byte("[" + strings.TrimSuffix(strings.Repeat(s+",", 100_000), ",") + "]")
+		return []byte("[" + strings.TrimSuffix(strings.Repeat(s+",", 20_000), ",") + "]")
 	}
 	if _, err := image.Merge(list(`{"a":1}`), list(`{"a":2}`)); err != nil {
 		t.Error(err)
@@ -74,17 +73,6 @@ func TestMergeOfHugeDocuments(t *testing.T) {
 	if took := time.Since(start); took > 30*time.Second {
 		t.Errorf("took %v", took)
 	}
-}
-
-func value(t *testing.T, data []byte) any {
-	t.Helper()
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	var v any
-	if err := dec.Decode(&v); err != nil {
-		t.Fatalf("%s: %v", data, err)
-	}
-	return v
 }
 
 func FuzzMerge(f *testing.F) {
