@@ -24,6 +24,8 @@ type EngineOptions struct {
 	Insecure []string
 	// Transfers is the number of blobs under way at once for each registry host; 0 is 4.
 	Transfers int
+	// Backoff says how requests to registries that failed for a passing reason are tried again.
+	Backoff registry.Backoff
 	// Transport carries all HTTP; nil is one of the registry client's own.
 	Transport http.RoundTripper
 	// UserAgent names the program to registries; "" is imgscript.
@@ -62,7 +64,7 @@ func NewEngine(opts *EngineOptions) (*Engine, error) {
 		keychain: o.Keychain,
 		insecure: o.Insecure,
 		registry: registry.New(&registry.Options{
-			Keychain: o.Keychain, Insecure: o.Insecure, Transport: o.Transport, Transfers: o.Transfers, UserAgent: o.UserAgent,
+			Keychain: o.Keychain, Insecure: o.Insecure, Transport: o.Transport, Transfers: o.Transfers, UserAgent: o.UserAgent, Backoff: o.Backoff,
 		}),
 		web: newWebClient(o.Transport, o.Insecure),
 		cpu: semaphore.NewWeighted(int64(o.Jobs)),

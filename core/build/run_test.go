@@ -17,6 +17,7 @@ import (
 	"github.com/imgscript/imgscript/core/build"
 	"github.com/imgscript/imgscript/core/content"
 	"github.com/imgscript/imgscript/core/image"
+	"github.com/imgscript/imgscript/core/registry"
 	"github.com/imgscript/imgscript/core/registry/registrytest"
 )
 
@@ -29,7 +30,7 @@ func (a at) String() string { return string(a) }
 
 func newEngine(t testing.TB, jobs int) *build.Engine {
 	t.Helper()
-	e, err := build.NewEngine(&build.EngineOptions{Jobs: jobs, Keychain: auth.Chain()})
+	e, err := build.NewEngine(&build.EngineOptions{Jobs: jobs, Keychain: auth.Chain(), Backoff: registry.Backoff{First: time.Millisecond}})
 	if err != nil {
 		t.Fatal(err)
 	}

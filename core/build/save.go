@@ -298,9 +298,6 @@ func (s *Saved) add(ctx context.Context, r *Run, src content.Fetcher, desc conte
 	}
 	for _, child := range doc.Children() {
 		if content.IsDocument(child.MediaType) {
-			if p := platformOf(child); p != "" && !slices.Contains(s.Platforms, p) {
-				s.Platforms = append(s.Platforms, p)
-			}
 			if err := s.add(ctx, r, src, child, seen); err != nil {
 				return err
 			}
@@ -327,13 +324,17 @@ func (s *Saved) addLayers(ctx context.Context, r *Run, src content.Fetcher, desc
 	for _, info := range img.Layers() {
 		s.Layers = append(s.Layers, r.knownLayer(info, img))
 	}
-	if p := img.Platform().String(); len(s.Platforms) == 0 {
-		s.Platforms = []string{p}
+	p := platformOf(desc)
+	if p == "" {
+		p = img.Platform().String()
+	}
+	if !slices.Contains(s.Platforms, p) {
+		s.Platforms = append(s.Platforms, p)
 	}
 	return nil
 }
 
-// platformOf names the platform of an index's entry; "" for what is none of an image.
+// platformOf names the platform that an index gives to an entry; "" where it says none.
 func platformOf(desc content.Descriptor) string {
 	if desc.Platform == nil || desc.Platform.OS == "unknown" {
 		return ""
@@ -354,7 +355,6 @@ func (i *Image) Sync(at Origin, opts *SyncOptions) *Future[struct{}] {
 	if opts != nil {
 		o = *opts
 	}
-	i.use()
 	s := &save{image: i, head: &node{base: i.base}, changed: i.changed(), ref: i.target, opts: SaveOptions{LeaveForeign: o.LeaveForeign, IgnorePresent: o.IgnorePresent}}
 	if i.target.Transport == "" {
 		return failedFuture[struct{}](i.run, at, "sync", fmt.Errorf("the image has no target: name one, as in image(%q, \"registry/repository\")", i.Base()))
