@@ -35,12 +35,12 @@ func readAhead(ctx context.Context, group *errgroup.Group, views views, entries 
 	for range aheadCount {
 		a.free <- &slot{buf: make([]byte, 0, aheadSize), done: make(chan struct{}, 1)}
 	}
-	group.Go(func() error {
+	start(group, func() error {
 		defer close(a.work)
 		return a.plan(ctx, entries)
 	})
 	for range aheadReaders {
-		group.Go(func() error {
+		start(group, func() error {
 			for s := range a.work {
 				s.read(ctx, views)
 				s.done <- struct{}{}
@@ -86,17 +86,23 @@ func (s *slot) read(ctx context.Context, views views) {
 
 // next waits for the next small file and hands its bytes to use.
 func (a *ahead) next(ctx context.Context, use func([]byte) error) error {
+	var s *slot
 	select {
-	case s := <-a.order:
-		<-s.done
-		err := s.err
-		if err == nil {
-			err = use(s.buf)
-		}
-		s.err = nil
-		a.free <- s
-		return err
+	case s = <-a.order:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	select {
+	case <-s.done:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if s.err != nil {
+		return s.err
+	}
+	if err := use(s.buf); err != nil {
+		return err
+	}
+	a.free <- s
+	return nil
 }

@@ -95,22 +95,24 @@ func write(ctx context.Context, w io.Writer, views views, entries []Entry, opts 
 	group, ctx := errgroup.WithContext(ctx)
 	p := newPipe(ctx, 2)
 	hash := sha256.New()
-	group.Go(func() error {
+	start(group, func() error {
 		return p.read(0, func(b []byte) error { hash.Write(b); return nil })
 	})
-	group.Go(func() error {
-		return p.read(1, func(b []byte) error { _, err := c.Write(b); return err })
+	start(group, func() error {
+		if err := p.read(1, func(b []byte) error { _, err := c.Write(b); return err }); err != nil {
+			return err
+		}
+		return c.Close()
 	})
 	a := &archive{pipe: p, views: views, ahead: readAhead(ctx, group, views, entries)}
-	group.Go(func() error {
-		defer p.close()
+	start(group, func() (err error) {
+		defer func() { p.close(err) }()
 		return a.write(ctx, entries)
 	})
 	if err := group.Wait(); err != nil {
-		c.Close() // its end is of no use, but it may hold goroutines
 		return "", err
 	}
-	return digest.NewDigest(digest.SHA256, hash), c.Close()
+	return digest.NewDigest(digest.SHA256, hash), nil
 }
 
 // archive puts a tar archive together.

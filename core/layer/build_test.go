@@ -97,13 +97,13 @@ func TestCustomStreamOfWrongSize(t *testing.T) {
 		stream   io.Reader
 		want     string
 	}{
-		{10, strings.NewReader("123456789"), `add "custom file": "x": ends after 9 of the promised 10 bytes`},
-		{10, strings.NewReader("12345678901"), `add "custom file": "x": has more than the promised 10 bytes`},
-		{0, strings.NewReader("1"), `add "custom file": "x": has more than the promised 0 bytes`},
-		{5_000_000, io.LimitReader(endless(0), 4_999_999), `add "custom file": "x": ends after 4999999 of the promised 5000000 bytes`},
-		{5_000_000, endless(0), `add "custom file": "x": has more than the promised 5000000 bytes`},
-		{5, io.MultiReader(strings.NewReader("12"), failing{}), `add "custom file": "x": broken`},
-		{5, stuck{}, `add "custom file": "x": multiple Read calls return no data or error`},
+		{10, strings.NewReader("123456789"), `add "custom_file": "x": ends after 9 of the promised 10 bytes`},
+		{10, strings.NewReader("12345678901"), `add "custom_file": "x": has more than the promised 10 bytes`},
+		{0, strings.NewReader("1"), `add "custom_file": "x": has more than the promised 0 bytes`},
+		{5_000_000, io.LimitReader(endless(0), 4_999_999), `add "custom_file": "x": ends after 4999999 of the promised 5000000 bytes`},
+		{5_000_000, endless(0), `add "custom_file": "x": has more than the promised 5000000 bytes`},
+		{5, io.MultiReader(strings.NewReader("12"), failing{}), `add "custom_file": "x": broken`},
+		{5, stuck{}, `add "custom_file": "x": multiple Read calls return no data or error`},
 	} {
 		_, _, err := scanBuild(t, []File{{Target: "x", Custom: customFile(c.promised, c.stream)}}, nil)
 		if err == nil || err.Error() != c.want {
@@ -305,6 +305,55 @@ func TestStoreError(t *testing.T) {
 	}
 }
 
+// TestPanics has a file system, a stream and a store that panic in goroutines of this package.
+func TestPanics(t *testing.T) {
+	small, large := fstest.MapFS{"a": {Data: make([]byte, 10)}}, fstest.MapFS{"a": {Data: make([]byte, 1<<20)}}
+	for _, fsys := range []fs.FS{panickingFS{small, ""}, panickingFS{small, "a"}, panickingFS{large, "a"}} {
+		_, _, err := scanBuild(t, []File{{Target: "/", Tree: TreeFS(fsys), Local: "."}}, nil)
+		if err == nil || !strings.Contains(err.Error(), "panic: bad file system") {
+			t.Errorf("file system: %v", err)
+		}
+	}
+	stream := &Custom{Size: 1, Data: func(context.Context) (io.ReadCloser, error) { panic("bad stream") }}
+	if _, _, err := scanBuild(t, []File{{Target: "/a", Custom: stream}}, nil); err == nil || !strings.Contains(err.Error(), "panic: bad stream") {
+		t.Errorf("stream: %v", err)
+	}
+	entries := []Entry{{Path: "a", Size: 64 << 20, Data: func(context.Context) (io.ReadCloser, error) {
+		return io.NopCloser(endless(0)), nil
+	}}}
+	if _, err := Build(t.Context(), panickingStore{}, entries, nil); err == nil || !strings.Contains(err.Error(), "panic: bad store") {
+		t.Errorf("store: %v", err)
+	}
+}
+
+// panickingFS panics when the file bad is opened, or when a directory is read.
+type panickingFS struct {
+	fstest.MapFS
+	bad string
+}
+
+func (p panickingFS) Open(name string) (fs.File, error) {
+	if name == p.bad {
+		panic("bad file system")
+	}
+	return p.MapFS.Open(name)
+}
+
+func (p panickingFS) ReadDir(name string) ([]fs.DirEntry, error) {
+	if p.bad == "" {
+		panic("bad file system")
+	}
+	return p.MapFS.ReadDir(name)
+}
+
+type panickingStore struct{}
+
+func (s panickingStore) Ingest(_ context.Context, _ string, write func(io.Writer) error) (content.Descriptor, error) {
+	return content.Descriptor{}, write(s)
+}
+
+func (panickingStore) Write([]byte) (int, error) { panic("bad store") }
+
 // TestBuildEndsWithContext cancels a build whose stream would go on for ever.
 func TestBuildEndsWithContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -321,10 +370,10 @@ func TestBuildEndsWithContext(t *testing.T) {
 	}
 }
 
-// TestBuildMemory packs half a GiB and counts all that is allocated meanwhile.
+// TestBuildMemory packs 128 MiB and counts all that is allocated meanwhile.
 func TestBuildMemory(t *testing.T) {
 	for _, compression := range []string{Gzip, Zstd, None} {
-		const size = 512 << 20
+		const size = 128 << 20
 		entries := []Entry{{Path: "x", Size: size, Data: func(context.Context) (io.ReadCloser, error) {
 			return io.NopCloser(io.LimitReader(endless(0), size)), nil
 		}}}

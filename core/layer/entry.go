@@ -59,7 +59,8 @@ type File struct {
 	Local string
 	// Custom is used in place of Tree and Local when it is not nil. Its target must not end in "/".
 	Custom *Custom
-	// Name is how errors and warnings name the source, such as "./dist". "" stands for Local, or for Custom's type.
+	// Name is how errors and warnings name the source, such as "./dist". "" stands for Local,
+	// or for the call that made Custom, such as "custom_file".
 	Name string
 	// Mode (up to 07777, written exactly), UID, GID and ModTime (written as given) override what the call says for one local file. For a directory they
 	// are an error.

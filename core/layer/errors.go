@@ -3,7 +3,10 @@ package layer
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 )
 
 var (
@@ -62,3 +65,16 @@ func (e Errors) Error() string {
 
 // Unwrap returns the errors.
 func (e Errors) Unwrap() []error { return e }
+
+// start runs f in a goroutine of group. A panic of a file system, stream or store, which would end the program from a goroutine that nobody else can
+// guard, becomes an error.
+func start(group *errgroup.Group, f func() error) {
+	group.Go(func() (err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			}
+		}()
+		return f()
+	})
+}

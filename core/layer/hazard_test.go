@@ -122,6 +122,7 @@ func TestYoungFileIsReadTwice(t *testing.T) {
 	if data, err := io.ReadAll(r); !errors.Is(err, ErrChanged) {
 		t.Errorf("%q, %v", data, err)
 	}
+	l.stat.mtime = time.Now().UnixNano()
 	v = &tickingView{local: l, contents: []string{"aaaa", "aaaa"}}
 	r, err = l.open(t.Context(), v)
 	must(t, err)

@@ -203,7 +203,7 @@ func (l *linker) replaceByDir(n *node, p place, name string, st stat) error {
 	}
 	before := len(l.nodes)
 	group, ctx := errgroup.WithContext(l.ctx)
-	group.Go(func() error { return l.walk(ctx, group, p, st) })
+	start(group, func() error { return l.walk(ctx, group, p, st) })
 	if err := group.Wait(); err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ type pipe struct {
 	free    chan *chunk
 	readers []chan *chunk
 	cur     *chunk
+	err     error // why it ended early; set before the readers' channels are closed
 }
 
 func newPipe(ctx context.Context, readers int) *pipe {
@@ -81,8 +82,9 @@ func (p *pipe) Write(b []byte) (int, error) {
 	return written, nil
 }
 
-// close tells the readers that there is no more.
-func (p *pipe) close() {
+// close tells the readers that there is no more, because of err when it is not nil.
+func (p *pipe) close(err error) {
+	p.err = err
 	p.flush()
 	for _, r := range p.readers {
 		close(r)
@@ -99,5 +101,5 @@ func (p *pipe) read(i int, f func([]byte) error) error {
 			p.free <- c
 		}
 	}
-	return nil
+	return p.err
 }

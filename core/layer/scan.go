@@ -159,6 +159,9 @@ func (s *scanner) find(p *place, f File) (stat, bool) {
 		s.problem(p.source, f.Local, errors.New("has neither a local path nor a custom file"), "")
 		return stat{}, false
 	}
+	if f.Local != "" {
+		f.Local = path.Clean(f.Local)
+	}
 	if err := checkLocal("add", f.Local); err != nil {
 		s.problem(p.source, f.Local, fmt.Errorf("%w: want a path below the root", ErrOutside), "")
 		return stat{}, false
@@ -194,7 +197,7 @@ func (s *scanner) localSource(ctx context.Context, group *errgroup.Group, p plac
 		s.roots = append(s.roots, &node{Entry: Entry{Path: p.target, local: &local{p.tree, p.local, st}}, order: p.order})
 		s.parents(p.target, p.source, p.order)
 		s.targetDir(p, st)
-		group.Go(func() error { return s.walk(ctx, group, p, st) })
+		start(group, func() error { return s.walk(ctx, group, p, st) })
 		return
 	}
 	if into {
@@ -247,10 +250,12 @@ func sourceName(f File) string {
 	switch {
 	case f.Name != "":
 		return f.Name
-	case f.Custom != nil:
-		return "custom " + f.Custom.Type.String()
+	case f.Custom == nil:
+		return f.Local
+	case f.Custom.Type == TypeWhiteout || f.Custom.Type == TypeOpaque:
+		return f.Custom.Type.String() + "()"
 	}
-	return f.Local
+	return "custom_file"
 }
 
 // cleanTarget returns a target relative to "/", "" being the root; into says that it ends in "/".

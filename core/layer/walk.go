@@ -67,7 +67,7 @@ func (s *scanner) walk(ctx context.Context, group *errgroup.Group, p place, st s
 func (s *scanner) descend(ctx context.Context, group *errgroup.Group, p place, st stat) error {
 	select {
 	case s.slots <- struct{}{}:
-		group.Go(func() error {
+		start(group, func() error {
 			defer func() { <-s.slots }()
 			return s.walk(ctx, group, p, st)
 		})

@@ -1,98 +1,74 @@
 package layer
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
-// wildmatch reports whether pattern matches all of name as in git (its wildmatch.c with WM_PATHNAME): "*" and "?" stay within one part of
+// wildmatch reports whether pattern matches all of name as in git (wildmatch.c with WM_PATHNAME): "*" and "?" stay within one part of
 // a path, "**" as a whole part stands for any number of parts, "[…]" is one of a set of bytes. A malformed pattern matches nothing.
 //
 // It is written here because no library has git's rules: go-git matches each part by filepath.Match, which knows neither "[!a]" nor
 // "[[:alpha:]]"; doublestar expands braces, takes "a/**" for "a" too and counts characters where git counts bytes; git-lfs/wildmatch
 // misreads "[]a]", "[c-a]" and escapes in ranges, and panics at "[[:x:]]". TestGitCheckIgnore compares this one with git itself.
+//
+// It goes through the pattern once and keeps all positions of name that what it has seen may end at, so that no pattern takes long.
 func wildmatch(pattern, name string) bool {
-	m := matcher{pattern: pattern, name: name}
-	return m.match(0, 0)
+	ends := make([]bool, len(name)+1)
+	ends[0] = true
+	for p := 0; p < len(pattern); {
+		if pattern[p] != '*' {
+			next, ok := byteEnds(ends, pattern, p, name)
+			if !ok {
+				return false
+			}
+			p = next
+			continue
+		}
+		first := p
+		for p < len(pattern) && pattern[p] == '*' {
+			p++
+		}
+		switch {
+		case p-first < 2 || first > 0 && pattern[first-1] != '/' || p < len(pattern) && pattern[p] != '/':
+			starEnds(ends, name)
+		case p == len(pattern):
+			return slices.Contains(ends, true)
+		default:
+			p++ // the slash belongs to the stars: they match parts with a slash behind each, or nothing
+			partEnds(ends, name)
+		}
+	}
+	return ends[len(name)]
 }
 
-// matcher remembers where a star has failed, so that many stars take quadratic and not exponential time.
-type matcher struct {
-	pattern, name string
-	failed        map[[2]int]bool
+// byteEnds moves the ends over the element at pattern[p], which matches one byte. It returns where the next element begins; ok is false when
+// nothing is left or the pattern is malformed.
+func byteEnds(ends []bool, pattern string, p int, name string) (next int, ok bool) {
+	for n := len(name); n > 0; n-- {
+		before := ends[n-1]
+		ends[n] = false
+		if before {
+			ends[n], next = matchByte(pattern, p, name[n-1])
+			ok = ok || ends[n]
+		}
+	}
+	ends[0] = false
+	return next, ok
 }
 
-// match matches pattern[p:] with name[n:].
-func (m *matcher) match(p, n int) bool {
-	for p < len(m.pattern) {
-		c := m.pattern[p]
-		if c == '*' {
-			return m.star(p, n)
-		}
-		if n == len(m.name) {
-			return false
-		}
-		ok, next := matchByte(m.pattern, p, m.name[n])
-		if !ok {
-			return false
-		}
-		p, n = next, n+1
-	}
-	return n == len(m.name)
-}
-
-// star matches from a star at pattern[p] on.
-func (m *matcher) star(p, n int) bool {
-	key := [2]int{p, n}
-	if m.failed[key] {
-		return false
-	}
-	end := p
-	for end < len(m.pattern) && m.pattern[end] == '*' {
-		end++
-	}
-	ok := false
-	if end-p == 2 && (p == 0 || m.pattern[p-1] == '/') && (end == len(m.pattern) || m.pattern[end] == '/') {
-		ok = m.doubleStar(end, n)
-	} else {
-		ok = m.singleStar(end, n)
-	}
-	if !ok {
-		m.fail(key)
-	}
-	return ok
-}
-
-func (m *matcher) fail(key [2]int) {
-	if m.failed == nil {
-		m.failed = make(map[[2]int]bool)
-	}
-	m.failed[key] = true
-}
-
-// doubleStar matches any number of whole parts of the path; end is behind the stars.
-func (m *matcher) doubleStar(end, n int) bool {
-	if end == len(m.pattern) {
-		return true
-	}
-	for {
-		if m.match(end+1, n) {
-			return true
-		}
-		slash := strings.IndexByte(m.name[n:], '/')
-		if slash < 0 {
-			return false
-		}
-		n += slash + 1
+// starEnds adds to the ends those that any bytes of one part reach.
+func starEnds(ends []bool, name string) {
+	for n := range len(name) {
+		ends[n+1] = ends[n+1] || ends[n] && name[n] != '/'
 	}
 }
 
-// singleStar matches any bytes of one part of the path.
-func (m *matcher) singleStar(end, n int) bool {
-	for ; ; n++ {
-		if m.match(end, n) {
-			return true
-		}
-		if n == len(m.name) || m.name[n] == '/' {
-			return false
-		}
+// partEnds adds to the ends those that any number of parts, with the slash behind each, reach.
+func partEnds(ends []bool, name string) {
+	for n, any := 0, false; n < len(name); n++ {
+		any = any || ends[n]
+		ends[n+1] = ends[n+1] || any && name[n] == '/'
 	}
 }
 
