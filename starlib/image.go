@@ -349,7 +349,7 @@ func (i *imageValue) fork(_ *starlark.Thread, a *forkArgs) (starlark.Value, erro
 	if err := i.flush(); err != nil {
 		return nil, fmt.Errorf("fork: %w", err)
 	}
-	b, err := i.b.Fork(a.Target, i.s.isLoading())
+	b, err := i.b.Fork(a.Target, &build.ForkOptions{Template: i.s.isLoading()})
 	if err != nil {
 		return nil, fmt.Errorf("fork: %w", err)
 	}

@@ -145,8 +145,14 @@ func (i *Image) Target() string {
 	return i.target.String()
 }
 
-// Fork returns a new image that starts from this one's present state; target may be "". It costs nothing.
-func (i *Image) Fork(target string, template bool) (*Image, error) {
+// ForkOptions says more of a fork. nil and the zero value make an image that starts its work at once.
+type ForkOptions struct {
+	Template bool // as in ImageOptions
+}
+
+// Fork returns a new image that starts from this one's present state, to be saved as target, which may be "". It costs nothing.
+func (i *Image) Fork(target string, opts *ForkOptions) (*Image, error) {
+	template := opts != nil && opts.Template
 	fork := *i
 	fork.head, fork.config, fork.configAt = i.state(), image.Changes{}, nil
 	fork.template = template

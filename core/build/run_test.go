@@ -72,7 +72,7 @@ func services(r *build.Run, reg *registrytest.Server, n, broken int) error {
 		return err
 	}
 	for k := 1; k <= n; k++ {
-		fork, err := img.Fork(fmt.Sprintf("%s/svc%d", reg.Host, k), false)
+		fork, err := img.Fork(fmt.Sprintf("%s/svc%d", reg.Host, k), nil)
 		if err != nil {
 			return err
 		}
@@ -279,7 +279,7 @@ func TestLostChange(t *testing.T) {
 		}, ""},
 		{"saved by a fork", func(_ *build.Run, img *build.Image) error {
 			img.Configure(at("line 2"), "setting cmd", cmd)
-			fork, err := img.Fork(reg.Host+"/fork", false)
+			fork, err := img.Fork(reg.Host+"/fork", nil)
 			if err != nil {
 				return err
 			}
@@ -325,7 +325,7 @@ func TestTemplateStartsNothing(t *testing.T) {
 				t.Errorf("%d requests before anybody used the template", n)
 			}
 			if use {
-				fork, err := img.Fork(reg.Host+"/app", false)
+				fork, err := img.Fork(reg.Host+"/app", nil)
 				if err != nil {
 					return err
 				}

@@ -91,7 +91,7 @@ func TestBlobGoesToARegistryOnce(t *testing.T) {
 		}
 		img.AddFiles(at("line 2"), []build.File{{Target: "/shared", Local: "shared"}}, nil)
 		for k := range 6 {
-			fork, err := img.Fork(fmt.Sprintf("%s/svc%d", dst.Host, k), false)
+			fork, err := img.Fork(fmt.Sprintf("%s/svc%d", dst.Host, k), nil)
 			if err != nil {
 				return err
 			}
@@ -122,7 +122,9 @@ func TestUploadWhileBuilding(t *testing.T) {
 		t.Fatal(err)
 	}
 	data := &build.Blob{Name: "noise", Size: int64(2 * len(noise)), Open: func(ctx context.Context) (io.ReadCloser, error) {
-		second := readerFunc(func() error { return waitFor(ctx, func() bool { return reg.Count("POST", registrytest.ClassUpload) > 0 }) })
+		second := readerFunc(func() error {
+			return waitFor(ctx, func() bool { return reg.Count("POST", registrytest.ClassUpload) > 0 })
+		})
 		return io.NopCloser(io.MultiReader(bytes.NewReader(noise), second, bytes.NewReader(noise))), nil
 	}}
 	do(t, nil, func(r *build.Run) error {
