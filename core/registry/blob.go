@@ -92,6 +92,7 @@ func (r *Repository) openBlob(ctx context.Context, desc content.Descriptor) (io.
 		b.Close()
 		return nil, err
 	}
+	place.wait() // for the caller, who may never read it
 	verified, err := content.Verify(b, desc)
 	return &checkedBlob{verified, req}, err
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
+
+	"github.com/imgscript/imgscript/core/content"
 )
 
 // lendAfter is how long a transfer may keep its place while it waits for our own side.
@@ -99,9 +101,20 @@ func (s *slot) release() {
 	}
 }
 
-// source is r as what is to be sent: while it is read, the transfer waits for our own side.
-func (s *slot) source(ctx context.Context, r io.ReadCloser) io.ReadCloser {
-	return &slotSource{r, s, func() error { return s.move(ctx) }}
+// source is open for a transfer with this place: while the body is opened and read, our own side is waited for.
+func (s *slot) source(open content.Opener) content.Opener {
+	return func(ctx context.Context) (io.ReadCloser, error) {
+		s.wait()
+		r, err := open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.move(ctx); err != nil {
+			r.Close()
+			return nil, err
+		}
+		return &slotSource{r, s, func() error { return s.move(ctx) }}, nil
+	}
 }
 
 type slotSource struct {

@@ -56,14 +56,14 @@ func (r *Repository) stream(ctx context.Context, p content.Pending) (desc conten
 
 func (s *session) stream(ctx context.Context, p content.Pending, place *slot) (content.Descriptor, error) {
 	var sent *hashReader
-	err := s.patch(ctx, func(ctx context.Context) (io.ReadCloser, error) {
+	err := s.patch(ctx, place.source(func(ctx context.Context) (io.ReadCloser, error) {
 		r, err := p.Open(ctx)
 		if err != nil {
 			return nil, err
 		}
 		sent = &hashReader{ReadCloser: r, hash: digest.Canonical.Digester()}
-		return place.source(ctx, sent), nil
-	})
+		return sent, nil
+	}))
 	if err != nil {
 		return content.Descriptor{}, err
 	}

@@ -116,17 +116,14 @@ func (u *upload) put(ctx context.Context, place *slot) error {
 			return err
 		}
 	}
-	err := u.session.finish(ctx, u.desc.Digest, func(ctx context.Context) (io.ReadCloser, error) {
+	whole := func(ctx context.Context) (io.ReadCloser, error) {
 		r, err := u.open(ctx)
 		if err != nil {
 			return nil, err
 		}
-		whole, err := newWholeReader(r, u.desc)
-		if err != nil {
-			return nil, err
-		}
-		return place.source(ctx, whole), nil
-	}, u.desc.Size)
+		return newWholeReader(r, u.desc)
+	}
+	err := u.session.finish(ctx, u.desc.Digest, place.source(whole), u.desc.Size)
 	if sessionLost(err) {
 		return &lostSession{err}
 	}

@@ -82,7 +82,9 @@ func (w *wire) prepare(ctx context.Context, req *request, dog *watchdog) (*http.
 	}
 	hr.ContentLength = req.size
 	hr.GetBody = func() (io.ReadCloser, error) {
+		dog.sending(false)
 		r, err := req.open(ctx)
+		dog.waitFor(dog.bark.Header)
 		if err != nil {
 			sent.failed(err)
 			return nil, err
