@@ -34,14 +34,16 @@
 // # Writing
 //
 // A blob is mounted where the registry has it in another repository, else asked for and sent: in one PUT if it is finished
-// (upload.go, session.go), by a streamed PATCH while it is being written (stream.go). Statuses are taken by their meaning: every 2xx is a success.
-// After a failed PUT the registry is asked for the blob, since the answer may be all that was lost, and then a new session is opened. Sessions that are
-// given up are cancelled, for at most half a second. A manifest is sent under its tag at once; the digest in the answer must be ours.
+// (upload.go, session.go), by a streamed PATCH while it is being written (stream.go). Statuses are taken by their meaning: every
+// 2xx is a success. After a failed PUT the registry is asked for the blob, since the answer may be all that was lost, and then a
+// new session is opened. Sessions that are given up are cancelled, for at most half a second. A manifest is sent under its tag at
+// once; the digest in the answer must be ours.
 //
 // # Limits
 //
-// Options.Transfers blobs are on their way to each host at once, and as many from it; small requests are not counted. A transfer that waits for our own
-// side for more than two seconds lends its place, so that no order of reads and writes can stand still for ever.
+// Options.Transfers blobs are on their way to each host at once, and as many from it; small requests are not counted. A transfer
+// that waits for our own side for more than Timeouts.Idle lends its place, so that no order of reads and writes can stand still for
+// ever.
 //
 // # Tests
 //

@@ -13,7 +13,8 @@ import (
 // maxDocuments bounds the bytes of the documents that a client keeps.
 const maxDocuments = 16 << 20
 
-// documents keeps the manifests that a client read or wrote last, so that copying what was just resolved, and giving it several tags, does not read it each time.
+// documents keeps the manifests that a client read or wrote last, so that copying what was just resolved, and giving it several
+// tags, does not read it each time.
 type documents struct {
 	mu   sync.Mutex
 	list []document // oldest first

@@ -26,8 +26,8 @@ var (
 )
 
 // Error is a request that failed for good. It is [content.ErrNotFound] for a 404, [ErrDenied] for a 401 or 403 and where
-// credentials can't be sent,
-// [content.ErrUnsupported] for a 405 or 501, and [ErrUnreachable] where the network failed; errors.Is finds the reasons below it too, such as [content.ErrVerification] and those of a context.
+// credentials can't be sent, [content.ErrUnsupported] for a 405 or 501, and [ErrUnreachable] where the network failed; errors.Is
+// finds the reasons below it too, such as [content.ErrVerification] and those of a context.
 type Error struct {
 	Op         string        // what was being done: "push"
 	Repository string        // where: "host/name"
@@ -67,10 +67,13 @@ func (e *Error) Is(target error) bool {
 // Unwrap returns the reason.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Has reports whether the registry named an error code of the spec, such as "MANIFEST_BLOB_UNKNOWN".
-func (e *Error) Has(code string) bool {
-	return slices.ContainsFunc(e.Codes, func(c Code) bool { return c.Code == code })
+// Has reports whether the registry named one of these error codes of the spec, such as "MANIFEST_BLOB_UNKNOWN".
+func (e *Error) Has(codes ...string) bool {
+	return slices.ContainsFunc(e.Codes, func(c Code) bool { return slices.Contains(codes, c.Code) })
 }
+
+// is reports whether the answer had one of these statuses.
+func (e *Error) is(statuses ...int) bool { return slices.Contains(statuses, e.Status) }
 
 // Error says it in one line.
 func (e *Error) Error() string {

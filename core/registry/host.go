@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/http/httptrace"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -37,7 +38,7 @@ type host struct {
 	mayBePlain bool
 	probe      flight[string]
 
-	reads, writes *semaphore.Weighted // blobs on their way from and to it
+	reads, writes *places // blobs on their way from and to it
 
 	mounts   atomic.Bool // a mount worked here
 	noStream atomic.Bool // it refused a streamed upload
@@ -51,8 +52,8 @@ func newHost(name string, opts *Options) *host {
 	return &host{
 		name: name, addr: addr,
 		mayBePlain: isLoopback(addr) || isListed(opts.Insecure, addr),
-		reads:      semaphore.NewWeighted(int64(opts.Transfers)),
-		writes:     semaphore.NewWeighted(int64(opts.Transfers)),
+		reads:      &places{semaphore.NewWeighted(int64(opts.Transfers)), opts.Timeouts.Idle},
+		writes:     &places{semaphore.NewWeighted(int64(opts.Transfers)), opts.Timeouts.Idle},
 	}
 }
 
@@ -84,22 +85,25 @@ func hostname(addr string) string {
 	return strings.Trim(addr, "[]")
 }
 
-// scheme says how to speak to the host. Only a host that may be plain is asked, once a client: HTTPS first, and plain HTTP when it doesn't
-// speak that.
+// scheme says how to speak to the host. Only a host that may be plain is asked, once a client: HTTPS first, and plain HTTP when it does not
+// get as far as a TLS connection. Whatever goes wrong on one is no reason to speak in the clear.
 func (h *host) scheme(ctx context.Context, ask func(ctx context.Context, scheme string) error) (string, error) {
 	if !h.mayBePlain {
 		return "https", nil
 	}
 	return h.probe.do(ctx, func() (string, error) {
-		err := ask(ctx, "https")
+		secure := false
+		err := ask(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+			TLSHandshakeDone: func(_ tls.ConnectionState, err error) { secure = err == nil },
+		}), "https")
 		switch {
-		case err == nil || isCertificate(err):
-			return "https", nil // the request will say what is wrong with the certificate
+		case err == nil || secure || isCertificate(err):
+			return "https", nil // the request itself will say what is wrong
 		case isPlain(err):
 			return "http", nil
 		}
 		if ask(ctx, "http") == nil {
-			return "http", nil // a server that hung up on the TLS handshake
+			return "http", nil // a server that hung up on the handshake
 		}
 		return "", err
 	})
@@ -132,8 +136,8 @@ type flight[T any] struct {
 	current chan struct{} // closed when the one who is asking has finished; nil when nobody is
 }
 
-// do returns the value, by calling ask unless it is known. The context of the caller rules its own wait alone: if the one who asks gives up,
-// another does.
+// do returns the value, by calling ask unless it is known. The context of the caller rules its own wait alone: if the one who asks
+// gives up, another does.
 func (f *flight[T]) do(ctx context.Context, ask func() (T, error)) (T, error) {
 	for {
 		f.mu.Lock()

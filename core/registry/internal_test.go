@@ -167,7 +167,7 @@ func TestFlight(t *testing.T) {
 
 // TestSlotIsLent to others while our own side is waited for, and taken again afterwards.
 func TestSlotIsLent(t *testing.T) {
-	places := semaphore.NewWeighted(1)
+	places := &places{semaphore.NewWeighted(1), 50 * time.Millisecond}
 	s, err := takeSlot(t.Context(), places)
 	if err != nil {
 		t.Fatal(err)
@@ -177,7 +177,7 @@ func TestSlotIsLent(t *testing.T) {
 		t.Fatalf("the place was lent after no time, error %v", err)
 	}
 	s.wait()
-	other, err := takeSlot(t.Context(), places) // waits for lendAfter
+	other, err := takeSlot(t.Context(), places) // waits until it is lent
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,8 +17,8 @@ import (
 // digestHeader carries the digest of a manifest. Some registries and proxies leave it out.
 const digestHeader = "Docker-Content-Digest"
 
-// Head returns the descriptor of a manifest or index by tag or digest. Where a registry doesn't answer that, or not in full, the document is read. One
-// that does not exist is [content.ErrNotFound].
+// Head returns the descriptor of a manifest or index by tag or digest. Where a registry doesn't answer that, or not in full, the
+// document is read. One that does not exist is [content.ErrNotFound].
 func (r *Repository) Head(ctx context.Context, ref string) (content.Descriptor, error) {
 	req, err := r.manifestRequest("read", http.MethodHead, ref)
 	if err != nil {
@@ -41,19 +41,12 @@ func (r *Repository) Head(ctx context.Context, ref string) (content.Descriptor, 
 	return desc, err
 }
 
-// headRefused reports whether a GET may succeed, or say more, where a HEAD failed: its answers have no body to explain them (ECR), or it isn't
-// served at all (old Nexus; Harbor answers 412).
+// headRefused reports whether a GET may succeed, or say more, where a HEAD failed: its answers have no body to explain them (ECR),
+// or it isn't served at all (old Nexus; Harbor answers 412).
 func headRefused(err error) bool {
 	var e *Error
-	if !errors.As(err, &e) {
-		return false
-	}
-	switch e.Status {
-	case http.StatusBadRequest, http.StatusForbidden, http.StatusMethodNotAllowed, http.StatusNotAcceptable,
-		http.StatusPreconditionFailed, http.StatusNotImplemented:
-		return true
-	}
-	return false
+	return errors.As(err, &e) && e.is(http.StatusBadRequest, http.StatusForbidden, http.StatusMethodNotAllowed,
+		http.StatusNotAcceptable, http.StatusPreconditionFailed, http.StatusNotImplemented)
 }
 
 // headDescriptor makes a descriptor of headers. It is not complete if one of them is missing or makes no sense.
@@ -221,7 +214,7 @@ func (r *Repository) putManifest(ctx context.Context, ref string, desc content.D
 	}
 	discard(resp)
 	if err := r.confirm(ctx, ref, desc, resp); err != nil {
-		return content.Descriptor{}, resp.StatusCode, err
+		return content.Descriptor{}, resp.StatusCode, req.failed(err)
 	}
 	r.client.docs.put(r.Location(), desc, data)
 	return desc, resp.StatusCode, nil
@@ -230,7 +223,7 @@ func (r *Repository) putManifest(ctx context.Context, ref string, desc content.D
 // hasTag reports whether a refused PUT had nothing to do: ECR's immutable tags refuse even the digest that they have.
 func (r *Repository) hasTag(ctx context.Context, ref string, desc content.Descriptor, err error) bool {
 	var e *Error
-	if isDigest(ref) || !errors.As(err, &e) || (e.Status != http.StatusBadRequest && e.Status != http.StatusConflict) || e.Has("MANIFEST_BLOB_UNKNOWN") {
+	if isDigest(ref) || !errors.As(err, &e) || !e.is(http.StatusBadRequest, http.StatusConflict) || e.Has("MANIFEST_BLOB_UNKNOWN") {
 		return false
 	}
 	got, err := r.Head(ctx, ref)
@@ -248,15 +241,13 @@ func (r *Repository) confirm(ctx context.Context, ref string, desc content.Descr
 		got = there.Digest
 	}
 	if got != desc.Digest {
-		e := (&request{op: "push", repository: r.Location(), subject: "manifest " + desc.Digest.String(), method: http.MethodPut, url: resp.Request.URL}).
-			failed(fmt.Errorf("%w: the registry stored %s", content.ErrVerification, got))
-		return e
+		return fmt.Errorf("%w: sent %s, the registry stored %s", content.ErrVerification, desc.Digest, got)
 	}
 	return nil
 }
 
-// Delete removes a tag, or a manifest by digest and with it every tag that it has. What does not exist is [content.ErrNotFound]; a registry that
-// deletes nothing answers 405, which is [content.ErrUnsupported].
+// Delete removes a tag, or a manifest by digest and with it every tag that it has. What does not exist is [content.ErrNotFound]; a
+// registry that deletes nothing answers 405, which is [content.ErrUnsupported].
 func (r *Repository) Delete(ctx context.Context, ref string) error {
 	req, err := r.manifestRequest("delete from", http.MethodDelete, ref)
 	if err != nil {

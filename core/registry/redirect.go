@@ -21,8 +21,8 @@ func (e *egressError) Error() string {
 }
 
 // follow returns where a reference that came with an answer to a request for from leads. It is the one place that decides whether a
-// request may go where a server sends it: never from HTTPS to plain HTTP. What a server behind a TLS proxy believes to be its own plain address
-// is taken as the address that was asked.
+// request may go where a server sends it: never from HTTPS to plain HTTP. What a server behind a TLS proxy believes to be its own
+// plain address is taken as the address that was asked.
 func follow(from *url.URL, ref, what string) (*url.URL, error) {
 	to, err := from.Parse(ref)
 	if err != nil {
@@ -78,8 +78,8 @@ func (r *redirector) send(ctx context.Context, req *request) (*http.Response, er
 	}
 }
 
-// redirects reports whether an answer sends this request elsewhere. 301 to 303 say nothing of use to a request with a body: net/http's rule of turning
-// those into GET would lose it.
+// redirects reports whether an answer sends this request elsewhere. 301 to 303 say nothing of use to a request with a body:
+// net/http's rule of turning those into GET would lose it.
 func redirects(method string, resp *http.Response) bool {
 	switch resp.StatusCode {
 	case http.StatusTemporaryRedirect, http.StatusPermanentRedirect:

@@ -76,7 +76,8 @@ func (r *Repository) Exists(ctx context.Context, desc content.Descriptor) (bool,
 	return err == nil && (desc.Size < 0 || got.Size == desc.Size), err
 }
 
-// Push implements content.Pusher: a document becomes a manifest, anything else a blob, which is sent even if it is there (Mount asks first).
+// Push implements content.Pusher: a document becomes a manifest, anything else a blob, which is sent even if it is there (Mount
+// asks first).
 func (r *Repository) Push(ctx context.Context, desc content.Descriptor, open content.Opener) error {
 	if content.IsDocument(desc.MediaType) {
 		return r.pushDocument(ctx, desc, open, desc.Digest.String())

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"net/url"
@@ -81,17 +82,21 @@ func (s *schemer) send(ctx context.Context, req *request) (*http.Response, error
 	return s.next.send(ctx, req.with(&u))
 }
 
-// ping asks whether something answers; what it says does not matter.
+// ping asks whether something answers. What it says does not matter, but for the 400 with which TLS servers meet a plain request.
 func (s *schemer) ping(ctx context.Context, h *host, scheme string) error {
 	resp, err := s.probe.send(ctx, &request{method: http.MethodGet, host: h, url: &url.URL{Scheme: scheme, Host: h.addr, Path: "/v2/"}})
 	if err != nil {
 		return err
 	}
-	return resp.Body.Close()
+	discard(resp)
+	if scheme == "http" && resp.StatusCode == http.StatusBadRequest {
+		return errors.New("it answers 400 to plain HTTP")
+	}
+	return nil
 }
 
-// authorizer answers the challenges of the request's own registry. Requests to anywhere else, such as an upload that lives on another host, go
-// without credentials.
+// authorizer answers the challenges of the request's own registry. Requests to anywhere else, such as an upload that lives on
+// another host, go without credentials.
 type authorizer struct {
 	next sender
 	auth *auth.Authorizer

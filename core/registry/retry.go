@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,8 +16,8 @@ import (
 	"github.com/imgscript/imgscript/core/content"
 )
 
-// Backoff says how requests that failed for a passing reason are tried again: after a random wait of up to First, then twice as much, and so
-// on ("full jitter"), or as long as the registry asks. Zero fields are the defaults.
+// Backoff says how requests that failed for a passing reason are tried again: after a random wait of up to First, then twice as
+// much, and so on ("full jitter"), or as long as the registry asks. Zero fields are the defaults.
 type Backoff struct {
 	Tries      int           // in all; 0 means 5
 	First      time.Duration // 0 means 250 ms
@@ -77,12 +78,8 @@ func passing(err error) bool {
 }
 
 func passingStatus(status int) bool {
-	switch status {
-	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
-		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return true
-	}
-	return false
+	return slices.Contains([]int{http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout}, status)
 }
 
 // isNetwork reports whether an error comes from the wire.
@@ -115,8 +112,8 @@ func (r *retrier) send(ctx context.Context, req *request) (*http.Response, error
 	}
 }
 
-// again is the loop of operations that consist of several requests: it calls f until it succeeds, says that its error is final (one that was
-// retried below already), or fails for a reason that won't pass.
+// again is the loop of operations that consist of several requests: it calls f until it succeeds, says that its error is final (one
+// that was retried below already), or fails for a reason that won't pass.
 func (c *Client) again(ctx context.Context, f func(try int) (final bool, err error)) error {
 	opts := &c.shared.opts
 	for try := 1; ; try++ {

@@ -11,15 +11,18 @@ import (
 	"github.com/imgscript/imgscript/core/content"
 )
 
-// lendAfter is how long a transfer may keep its place while it waits for our own side.
-const lendAfter = 2 * time.Second
+// places are the transfers that one host allows at once in one direction.
+type places struct {
+	*semaphore.Weighted
+	idle time.Duration // after which a transfer that waits for our own side lends its place
+}
 
 // slot is the place of one transfer among those that a host allows at once. A transfer that stands still because our own side has
-// nothing to send, or does not read, lends its place to others: a layer whose writer waits for a processor, or ten readers of which the caller
-// reads one after the other, would otherwise wait for each other for ever. Reads and writes have places of their own, and a copy takes that of its write
-// first, for the same reason.
+// nothing to send, or does not read, lends its place to others: a layer whose writer waits for a processor, or ten readers of which
+// the caller reads one after the other, would otherwise wait for each other for ever. Reads and writes have places of their own,
+// and a copy takes that of its write first, for the same reason.
 type slot struct {
-	places *semaphore.Weighted
+	places *places
 
 	mu    sync.Mutex
 	held  bool
@@ -29,7 +32,7 @@ type slot struct {
 }
 
 // takeSlot waits for a place. The caller frees it.
-func takeSlot(ctx context.Context, places *semaphore.Weighted) (*slot, error) {
+func takeSlot(ctx context.Context, places *places) (*slot, error) {
 	if err := places.Acquire(ctx, 1); err != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -45,10 +48,10 @@ func (s *slot) wait() {
 		return
 	}
 	if s.timer == nil {
-		s.timer = time.AfterFunc(lendAfter, s.lend)
+		s.timer = time.AfterFunc(s.places.idle, s.lend)
 		return
 	}
-	s.timer.Reset(lendAfter)
+	s.timer.Reset(s.places.idle)
 }
 
 func (s *slot) lend() {

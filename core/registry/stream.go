@@ -12,9 +12,9 @@ import (
 	"github.com/imgscript/imgscript/core/content"
 )
 
-// PushPending implements content.Streamer: the blob is sent while it is being written, in one request of unknown length, and named by its
-// digest at the end. When the registry refuses that (which is remembered) or anything else goes wrong on the way, the finished blob is sent as
-// any other.
+// PushPending implements content.Streamer: the blob is sent while it is being written, in one request of unknown length, and named
+// by its digest at the end. When the registry refuses that (which is remembered) or anything else goes wrong on the way, the
+// finished blob is sent as any other.
 func (r *Repository) PushPending(ctx context.Context, mediaType string, p content.Pending) (content.Descriptor, error) {
 	if !r.host.noStream.Load() {
 		desc, started, err := r.stream(ctx, p)
@@ -32,8 +32,8 @@ func (r *Repository) PushPending(ctx context.Context, mediaType string, p conten
 	return desc, err
 }
 
-// stream is one attempt to send a blob that grows. It is not started if the registry opens no upload, which sending the blob in another way would
-// not help.
+// stream is one attempt to send a blob that grows. It is not started if the registry opens no upload, which sending the blob in
+// another way would not help.
 func (r *Repository) stream(ctx context.Context, p content.Pending) (desc content.Descriptor, started bool, err error) {
 	place, err := takeSlot(ctx, r.host.writes)
 	if err != nil {
@@ -83,15 +83,8 @@ func (s *session) stream(ctx context.Context, p content.Pending, place *slot) (c
 // a length, or only small ones.
 func refusesStreams(err error) bool {
 	var e *Error
-	if !errors.As(err, &e) {
-		return false
-	}
-	switch e.Status {
-	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusLengthRequired, http.StatusRequestEntityTooLarge,
-		http.StatusUnsupportedMediaType, http.StatusRequestedRangeNotSatisfiable, http.StatusNotImplemented:
-		return !e.Has("NAME_UNKNOWN")
-	}
-	return false
+	return errors.As(err, &e) && !e.Has("NAME_UNKNOWN") && e.is(http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusLengthRequired,
+		http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusRequestedRangeNotSatisfiable, http.StatusNotImplemented)
 }
 
 // hashReader counts and hashes what is read.
@@ -116,7 +109,8 @@ func (h *hashReader) wait(ctx context.Context, p content.Pending) (content.Descr
 	}
 	desc, err := p.Wait(ctx)
 	if err == nil && (desc.Size != sent.Size || desc.Digest.Algorithm() == digest.Canonical && desc.Digest != sent.Digest) {
-		err = fmt.Errorf("push %s: %w: the stream had %d bytes of digest %s", blobSubject(desc.Digest), content.ErrVerification, sent.Size, sent.Digest)
+		err = fmt.Errorf("push %s: %w: the stream had %d bytes of digest %s",
+			blobSubject(desc.Digest), content.ErrVerification, sent.Size, sent.Digest)
 	}
 	return desc, err
 }

@@ -69,8 +69,8 @@ func TestTransfers(t *testing.T) {
 	}
 }
 
-// TestCopyWithinHost copies blobs between repositories of a host that mounts nothing, with one place in each direction: uploads that wait for
-// downloads must not wait for ever.
+// TestCopyWithinHost copies blobs between repositories of a host that mounts nothing, with one place in each direction: uploads
+// that wait for downloads must not wait for ever.
 func TestCopyWithinHost(t *testing.T) {
 	reg := registrytest.New(t, &registrytest.Options{Quirks: registrytest.Quirks{RefuseMount: true}})
 	var layers []map[string]string
@@ -89,7 +89,7 @@ func TestCopyWithinHost(t *testing.T) {
 func TestManyOpenReaders(t *testing.T) {
 	t.Parallel()
 	reg := registrytest.New(t, nil)
-	repo := newClient(t, &registry.Options{Transfers: 1}).Repository(reg.Host, "app")
+	repo := newClient(t, &registry.Options{Transfers: 1, Timeouts: registry.Timeouts{Idle: 50 * time.Millisecond}}).Repository(reg.Host, "app")
 	var readers []io.Reader
 	for i := range 3 {
 		data := bytes.Repeat([]byte{byte(i)}, 2<<20)
@@ -107,8 +107,8 @@ func TestManyOpenReaders(t *testing.T) {
 	}
 }
 
-// TestSlowSides lets our own side be slower than the registry may be: neither a layer that is still being written nor a reader that takes its
-// time is a stalled transfer.
+// TestSlowSides lets our own side be slower than the registry may be: neither a layer that is still being written nor a reader that
+// takes its time is a stalled transfer.
 func TestSlowSides(t *testing.T) {
 	t.Parallel()
 	reg := registrytest.New(t, nil)
@@ -186,7 +186,7 @@ func TestWriterFails(t *testing.T) {
 type failing struct{ err error }
 
 func (f failing) Open(context.Context) (io.ReadCloser, error) {
-	return io.NopCloser(io.MultiReader(bytes.NewReader(huge[:100]), failingReader{f.err})), nil
+	return io.NopCloser(io.MultiReader(bytes.NewReader(huge[:100]), failingReader(f))), nil
 }
 func (f failing) Wait(context.Context) (content.Descriptor, error) {
 	return content.Descriptor{}, f.err

@@ -33,8 +33,8 @@ func (r *Repository) upload(desc content.Descriptor, open content.Opener) (*uplo
 	return &upload{repo: r, desc: desc, open: open}, nil
 }
 
-// Mount implements content.Mounter. Where the blob may be mounted from, that is tried first, and a session that the registry opens instead is
-// used; elsewhere the registry is asked whether it has the blob.
+// Mount implements content.Mounter. Where the blob may be mounted from, that is tried first, and a session that the registry opens
+// instead is used; elsewhere the registry is asked whether it has the blob.
 func (r *Repository) Mount(ctx context.Context, desc content.Descriptor, from []string, open content.Opener) (content.Transfer, error) {
 	if content.IsDocument(desc.MediaType) {
 		there, err := r.Exists(ctx, desc)
@@ -137,15 +137,15 @@ func (u *upload) drop(ctx context.Context) {
 }
 
 // sessionLost reports whether an answer to a PUT speaks of the session and not of the blob: ACR can't go on after a reset (404
-// BLOB_UPLOAD_INVALID), distribution answers 416 to a second PUT, several nodes behind one name forget. Bytes that were changed on their way are
-// worth another try too, since ours are checked as they leave.
+// BLOB_UPLOAD_INVALID), distribution answers 416 to a second PUT, several nodes behind one name forget. Bytes that were changed on
+// their way are worth another try too, since ours are checked as they leave.
 func sessionLost(err error) bool {
 	var e *Error
 	if !errors.As(err, &e) || e.Has("NAME_UNKNOWN") {
 		return false
 	}
-	return e.Status == http.StatusNotFound || e.Status == http.StatusRequestedRangeNotSatisfiable ||
-		e.Status == http.StatusBadRequest && (e.Has("BLOB_UPLOAD_INVALID") || e.Has("BLOB_UPLOAD_UNKNOWN") || e.Has("DIGEST_INVALID") || e.Has("SIZE_INVALID"))
+	return e.is(http.StatusNotFound, http.StatusRequestedRangeNotSatisfiable) ||
+		e.is(http.StatusBadRequest) && e.Has("BLOB_UPLOAD_INVALID", "BLOB_UPLOAD_UNKNOWN", "DIGEST_INVALID", "SIZE_INVALID")
 }
 
 // lostSession marks an error that a new session may cure.
@@ -239,7 +239,7 @@ func (r *Repository) MountFrom(ctx context.Context, dgst digest.Digest, from str
 	s, err := r.startMount(ctx, dgst, from)
 	var e *Error
 	switch {
-	case errors.As(err, &e) && (e.Status == http.StatusNotFound && !e.Has("NAME_UNKNOWN") || e.Status == http.StatusBadRequest || e.Status == http.StatusMethodNotAllowed):
+	case errors.As(err, &e) && !e.Has("NAME_UNKNOWN") && e.is(http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed):
 		return false, nil // ways to say no
 	case err != nil:
 		return false, err

@@ -16,6 +16,7 @@ type Timeouts struct {
 	Header time.Duration // from the request, or the last byte of its body, to the head of the answer; 0 means 60 s
 	Final  time.Duration // the same where the registry has to check what it was sent; 0 means 5 min
 	Body   time.Duration // without a byte of a body moving, in either direction; 0 means 30 s
+	Idle   time.Duration // that our own side may take before a transfer lends its place to others; 0 means 2 s
 }
 
 func (t Timeouts) withDefaults() Timeouts {
@@ -27,6 +28,9 @@ func (t Timeouts) withDefaults() Timeouts {
 	}
 	if t.Body <= 0 {
 		t.Body = 30 * time.Second
+	}
+	if t.Idle <= 0 {
+		t.Idle = 2 * time.Second
 	}
 	return t
 }

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Fault is something that goes wrong with requests that match. What it does is the first of Drop, Lost, Stall, Status and Truncate that is set;
-// none of them lets the request pass, after the Delay.
+// Fault is something that goes wrong with requests that match. What it does is the first of Drop, Lost, Stall, Status and Truncate
+// that is set; none of them lets the request pass, after the Delay.
 type Fault struct {
 	Method string // "" is any
 	Class  Class  // "" is any but tokens

@@ -22,8 +22,8 @@ type Quirks struct {
 	TagPage          int  // the most tags in one answer, whatever was asked
 	TagNulls         bool // null among the tags (Nexus)
 	RefuseDelete     bool // 405
-	// Forge changes the body of manifests and blobs that are read; it gets the tag or digest that was asked for. The headers stay, but for the
-	// length.
+	// Forge changes the body of manifests and blobs that are read; it gets the tag or digest that was asked for. The headers stay,
+	// but for the length.
 	Forge func(class Class, ref string, body []byte) []byte
 }
 
@@ -35,7 +35,7 @@ func (q *Quirks) serve(s *Server, w *answer, r *http.Request, entry *record) {
 	}
 	q.before(r, entry)
 	w.head = func(status int, h http.Header) int { return q.head(s, r, entry, status, h) }
-	if r.Method == http.MethodGet && (q.Forge != nil && (entry.Class == ClassManifest || entry.Class == ClassBlob) || q.TagNulls && entry.Class == ClassTags) {
+	if r.Method == http.MethodGet && q.rewrites(entry.Class) {
 		q.rewrite(s, w, r, entry)
 		return
 	}
@@ -99,12 +99,23 @@ func (q *Quirks) head(s *Server, r *http.Request, entry *record, status int, h h
 	return status
 }
 
+// rewrites reports whether answers of a class get another body.
+func (q *Quirks) rewrites(class Class) bool {
+	switch class {
+	case ClassManifest, ClassBlob:
+		return q.Forge != nil
+	case ClassTags:
+		return q.TagNulls
+	}
+	return false
+}
+
 // rewrite answers with another body than the registry's.
 func (q *Quirks) rewrite(s *Server, w *answer, r *http.Request, entry *record) {
 	record := httptest.NewRecorder()
 	s.backend.ServeHTTP(record, r)
 	body := record.Body.Bytes()
-	if q.Forge != nil && record.Code < 300 {
+	if q.Forge != nil && entry.Class != ClassTags && record.Code < 300 {
 		body = q.Forge(entry.Class, entry.Reference, body)
 	}
 	if q.TagNulls && entry.Class == ClassTags {

@@ -58,8 +58,8 @@ func (r *record) line() Request {
 	return line
 }
 
-// String is the request in short: "PUT app session digest=sha256:0123456 201". Sessions have no name, digests are cut to 7 digits, and only the
-// parameters that belong to the protocol are shown.
+// String is the request in short: "PUT app session digest=sha256:0123456 201". Sessions have no name, digests are cut to 7 digits,
+// and only the parameters that belong to the protocol are shown.
 func (r Request) String() string {
 	parts := []string{r.Method, r.Repository, string(r.Class)}
 	if r.Reference != "" && r.Class != ClassSession {
@@ -120,7 +120,10 @@ func (r *Request) classify() {
 	for _, p := range []struct {
 		part  string
 		class Class
-	}{{"/manifests/", ClassManifest}, {"/blobs/uploads/", ClassSession}, {"/blobs/", ClassBlob}, {"/tags/list", ClassTags}, {"/referrers/", ClassReferrers}} {
+	}{
+		{"/manifests/", ClassManifest}, {"/blobs/uploads/", ClassSession}, {"/blobs/", ClassBlob},
+		{"/tags/list", ClassTags}, {"/referrers/", ClassReferrers},
+	} {
 		i := strings.LastIndex(rest, p.part)
 		if i < 0 {
 			continue

@@ -73,14 +73,16 @@ func (s *Server) PushImage(repository, tag string, image Image) Seeded {
 	return out
 }
 
-// PushIndex puts an index, or a Docker list, of manifests that are in the repository into it. Platforms are those of the descriptors.
+// PushIndex puts an index, or a Docker list, of manifests that are in the repository into it under a tag ("" is none). Platforms
+// are those of the descriptors.
 func (s *Server) PushIndex(repository, tag string, docker bool, manifests ...content.Descriptor) content.Descriptor {
 	s.t.Helper()
 	mediaType := content.OCIIndex
 	if docker {
 		mediaType = content.DockerList
 	}
-	return s.PushManifest(repository, tag, mediaType, s.encode(map[string]any{"schemaVersion": 2, "mediaType": mediaType, "manifests": manifests}, false))
+	data := s.encode(map[string]any{"schemaVersion": 2, "mediaType": mediaType, "manifests": manifests}, false)
+	return s.PushManifest(repository, tag, mediaType, data)
 }
 
 // PushBlob puts a blob into a repository and returns its descriptor, of media type application/octet-stream.

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/olareg/olareg"
@@ -35,12 +34,13 @@ type Server struct {
 	Host string // "127.0.0.1:PORT", the registry part of references
 	URL  string // with "http://" or "https://"
 
-	t       testing.TB
+	t       TB
 	opts    Options
 	backend *olareg.Server
 	http    *httptest.Server
 	tokens  tokens
 	done    chan struct{} // closed when the server ends: stalled answers end too
+	ended   sync.Once
 
 	mu     sync.Mutex
 	quirks Quirks
@@ -50,8 +50,16 @@ type Server struct {
 	now    int
 }
 
+// TB is what a Server needs of a test. A *testing.T has it; examples and scripts bring their own.
+type TB interface {
+	Helper()
+	Cleanup(f func())
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any) // does not return
+}
+
 // New starts a server that ends with the test.
-func New(t testing.TB, opts *Options) *Server {
+func New(t TB, opts *Options) *Server {
 	t.Helper()
 	s := &Server{t: t, done: make(chan struct{})}
 	if opts != nil {
@@ -70,7 +78,7 @@ func New(t testing.TB, opts *Options) *Server {
 	}
 	s.URL = s.http.URL
 	_, s.Host, _ = strings.Cut(s.URL, "://")
-	t.Cleanup(s.close)
+	t.Cleanup(s.Close)
 	return s
 }
 
@@ -88,11 +96,13 @@ func (s *Server) backendConfig() config.Config {
 	return c
 }
 
-func (s *Server) close() {
-	close(s.done)
-	s.http.CloseClientConnections()
-	s.http.Close()
-	s.backend.Close()
+// Close ends the server at once, with what is under way: a registry that goes down. It may be called more than once.
+func (s *Server) Close() {
+	s.ended.Do(func() {
+		close(s.done)
+		s.http.CloseClientConnections()
+		s.http.Close()
+	})
 }
 
 // Client returns an HTTP client that trusts the server's certificate.

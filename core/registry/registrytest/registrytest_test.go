@@ -1,0 +1,253 @@
+package registrytest_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/imgscript/imgscript/core/content"
+	"github.com/imgscript/imgscript/core/registry/registrytest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// do sends a request and returns the answer with its body read.
+func do(t *testing.T, s *registrytest.Server, method, path, body string, header ...string) (*http.Response, string) {
+	t.Helper()
+	target := path
+	if strings.HasPrefix(path, "/") {
+		target = s.URL + path
+	}
+	r, err := http.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Accept", strings.Join(content.Documents(), ","))
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	r.Close = true // or net/http sends again what fails on a connection that was used before
+	resp, err := s.Client().Do(r)
+	if err != nil {
+		return nil, err.Error()
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return resp, err.Error()
+	}
+	return resp, string(data)
+}
+
+func TestSeedAndLog(t *testing.T) {
+	s := registrytest.New(t, nil)
+	image := s.PushImage("a/b", "v1", registrytest.Image{Docker: true, Pretty: true, Layers: []map[string]string{{"/x": "1", "/d/": ""}}})
+	index := s.PushIndex("a/b", "all", false, image.Manifest)
+	if got := s.Tags("a/b"); !slices.Equal(got, []string{"all", "v1"}) {
+		t.Errorf("tags %v", got)
+	}
+	if desc, data, ok := s.Manifest("a/b", "v1"); !ok || desc.Digest != image.Manifest.Digest || !bytes.Equal(data, image.Data) || desc.MediaType != content.DockerManifest {
+		t.Errorf("manifest %v, %t", desc, ok)
+	}
+	if _, _, ok := s.Manifest("a/b", index.Digest.String()); !ok {
+		t.Error("no index")
+	}
+	if data, ok := s.Blob("a/b", image.Layers[0].Digest); !ok || content.CheckBytes(image.Layers[0], data) != nil {
+		t.Error("no layer")
+	}
+	if _, ok := s.Blob("a/b", content.Of("", []byte("no")).Digest); ok {
+		t.Error("a blob that nobody pushed")
+	}
+	if got := s.Requests(); len(got) > 0 {
+		t.Errorf("the helpers are in the log: %v", got)
+	}
+	do(t, s, "GET", "/v2/", "")
+	do(t, s, "HEAD", "/v2/a/b/blobs/"+image.Config.Digest.String(), "")
+	do(t, s, "GET", "/v2/a/b/tags/list?n=1", "")
+	do(t, s, "POST", "/v2/a/b/blobs/uploads/?mount="+image.Config.Digest.String()+"&from=c", "", "Authorization", "Basic YWxpY2U6eA==")
+	do(t, s, "GET", "/x", "")
+	want := []string{
+		"GET  ping 200", "HEAD a/b blob " + image.Config.Digest.String()[:14] + " 200", "GET a/b tags n=1 200",
+		"POST a/b upload mount=" + image.Config.Digest.String()[:14] + " from=c 201", "GET  other 404",
+	}
+	if got := s.Lines(); !slices.Equal(got, want) {
+		t.Errorf("log %q, want %q", got, want)
+	}
+	if r := s.Requests()[3]; r.Auth != "basic" || r.Repository != "a/b" || s.Requests()[0].Auth != "none" {
+		t.Errorf("request %+v", r)
+	}
+	if s.Reset(); len(s.Requests()) > 0 {
+		t.Error("the log is not empty after Reset")
+	}
+}
+
+func TestAuth(t *testing.T) {
+	opts := registrytest.Options{
+		Users:  map[string]string{"alice": "wonder", "bob": "builder"},
+		Rights: []registrytest.Right{{User: "alice", Repository: "a"}, {User: "bob", Repository: "b"}, {Repository: "a", Actions: "pull"}},
+	}
+	basic := func(s string) []string {
+		r := &http.Request{Header: http.Header{}}
+		user, password, _ := strings.Cut(s, ":")
+		r.SetBasicAuth(user, password)
+		return []string{"Authorization", r.Header.Get("Authorization")}
+	}
+	for _, test := range []struct {
+		method, path, user string
+		basic, bearer      int
+	}{
+		{"GET", "/v2/a/tags/list", "", 200, 200},
+		{"POST", "/v2/a/blobs/uploads/", "", 401, 401},
+		{"POST", "/v2/a/blobs/uploads/", "alice:wonder", 202, 202},
+		{"POST", "/v2/a/blobs/uploads/", "alice:wrong", 401, 401},
+		{"POST", "/v2/b/blobs/uploads/", "alice:wonder", 403, 401},
+		{"GET", "/v2/b/tags/list", "bob:builder", 200, 200},
+		{"DELETE", "/v2/a/manifests/none", "alice:wonder", 404, 404},
+	} {
+		opts.Auth = registrytest.AuthBasic
+		s := registrytest.New(t, &opts)
+		resp, _ := do(t, s, test.method, test.path, "", basicOf(test.user, basic)...)
+		if resp.StatusCode != test.basic {
+			t.Errorf("basic: %s %s by %q: %d, want %d", test.method, test.path, test.user, resp.StatusCode, test.basic)
+		}
+		opts.Auth = registrytest.AuthBearer
+		s = registrytest.New(t, &opts)
+		resp, _ = do(t, s, test.method, test.path, "")
+		if resp.StatusCode != 401 || !strings.HasPrefix(resp.Header.Get("WWW-Authenticate"), `Bearer realm="`+s.URL+`/token",service="registrytest",scope="repository:`) {
+			t.Errorf("bearer: no challenge: %d %s", resp.StatusCode, resp.Header.Get("WWW-Authenticate"))
+		}
+		_, token := do(t, s, "GET", "/token?scope=repository:a:pull,push,delete&scope=repository:b:pull,push", "", basicOf(test.user, basic)...)
+		token, _, _ = strings.Cut(strings.TrimPrefix(token[strings.Index(token, `"token":"`)+1:], `token":"`), `"`)
+		resp, _ = do(t, s, test.method, test.path, "", "Authorization", "Bearer "+token)
+		if resp.StatusCode != test.bearer {
+			t.Errorf("bearer: %s %s by %q: %d, want %d", test.method, test.path, test.user, resp.StatusCode, test.bearer)
+		}
+		s.RevokeTokens()
+		if resp, _ = do(t, s, test.method, test.path, "", "Authorization", "Bearer "+token); resp.StatusCode != 401 {
+			t.Errorf("bearer: a revoked token answers %d", resp.StatusCode)
+		}
+	}
+}
+
+func basicOf(user string, basic func(string) []string) []string {
+	if user == "" {
+		return nil
+	}
+	return basic(user)
+}
+
+func TestFaults(t *testing.T) {
+	s := registrytest.New(t, nil)
+	desc := s.PushBlob("a", bytes.Repeat([]byte("x"), 1000))
+	path := "/v2/a/blobs/" + desc.Digest.String()
+	s.SetFaults(
+		registrytest.Fault{Method: "GET", Class: registrytest.ClassBlob, Nth: 2, Status: 503, Header: http.Header{"retry-after": {"7"}}, Body: "later"},
+		registrytest.Fault{Method: "GET", Class: registrytest.ClassBlob, Nth: 3, Drop: true},
+		registrytest.Fault{Method: "GET", Class: registrytest.ClassBlob, Nth: 4, Truncate: 10},
+		registrytest.Fault{Method: "GET", Class: registrytest.ClassBlob, Nth: 5, Times: 2, Status: 404},
+		registrytest.Fault{Match: "/tags/", Delay: 50 * time.Millisecond, Times: -1},
+	)
+	var got []int
+	for i := range 7 {
+		resp, body := do(t, s, "GET", path, "")
+		status := 0
+		if resp != nil {
+			status = resp.StatusCode
+		}
+		got = append(got, status)
+		if i == 1 && (body != "later" || resp.Header.Get("Retry-After") != "7") {
+			t.Errorf("the answer is %q %v", body, resp.Header)
+		}
+		if i == 3 && !strings.Contains(body, "unexpected EOF") {
+			t.Errorf("the truncated answer is %q", body)
+		}
+	}
+	if want := []int{200, 503, 0, 200, 404, 404, 200}; !slices.Equal(got, want) {
+		t.Errorf("statuses %v, want %v", got, want)
+	}
+	start := time.Now()
+	if resp, _ := do(t, s, "GET", "/v2/a/tags/list", ""); resp.StatusCode != 200 || time.Since(start) < 50*time.Millisecond {
+		t.Errorf("the delayed answer was %d after %s", resp.StatusCode, time.Since(start))
+	}
+}
+
+func TestLostUpload(t *testing.T) {
+	s := registrytest.New(t, nil)
+	s.SetFaults(registrytest.Fault{Method: "POST", Lost: true})
+	desc := content.Of("", []byte("x"))
+	if resp, _ := do(t, s, "POST", "/v2/a/blobs/uploads/?digest="+desc.Digest.String(), "x"); resp != nil {
+		t.Errorf("answer %d, want none", resp.StatusCode)
+	}
+	if _, ok := s.Blob("a", desc.Digest); !ok {
+		t.Error("the upload took no effect")
+	}
+}
+
+func TestQuirks(t *testing.T) {
+	upload := func(s *registrytest.Server) string {
+		resp, _ := do(t, s, "POST", "/v2/a/blobs/uploads/", "")
+		return resp.Header.Get("Location")
+	}
+	s := registrytest.New(t, nil)
+	desc := s.PushBlob("a", []byte("x"))
+	s.PushImage("a", "v1", registrytest.Image{})
+	s.PushImage("a", "v2", registrytest.Image{})
+	if location := upload(s); !strings.HasPrefix(location, s.URL) {
+		t.Errorf("Location %s is not absolute", location)
+	}
+	s.SetQuirks(registrytest.Quirks{RelativeLocation: true})
+	if location := upload(s); !strings.HasPrefix(location, "/v2/a/blobs/uploads/") {
+		t.Errorf("Location %s is not relative", location)
+	}
+	s.SetQuirks(registrytest.Quirks{LocationState: true})
+	location := upload(s)
+	if resp, _ := do(t, s, "PATCH", location, "x"); resp.StatusCode != 202 {
+		t.Errorf("PATCH with state: %d", resp.StatusCode)
+	}
+	location, _, _ = strings.Cut(upload(s), "&_state")
+	if resp, _ := do(t, s, "PATCH", location, "x"); resp.StatusCode != 400 {
+		t.Errorf("PATCH without state: %d", resp.StatusCode)
+	}
+	s.SetQuirks(registrytest.Quirks{PatchStatus: 201})
+	if resp, _ := do(t, s, "PATCH", upload(s), "x"); resp.StatusCode != 201 {
+		t.Errorf("PATCH: %d", resp.StatusCode)
+	}
+	for _, test := range []struct {
+		quirks       registrytest.Quirks
+		method, path string
+		want         int
+	}{
+		{registrytest.Quirks{}, "POST", "/v2/b/blobs/uploads/?from=a&mount=" + desc.Digest.String(), 201},
+		{registrytest.Quirks{RefuseMount: true}, "POST", "/v2/c/blobs/uploads/?from=a&mount=" + desc.Digest.String(), 202},
+		{registrytest.Quirks{BlobHead: 405}, "HEAD", "/v2/a/blobs/" + desc.Digest.String(), 405},
+		{registrytest.Quirks{BlobHead: 405}, "GET", "/v2/a/blobs/" + desc.Digest.String(), 200},
+		{registrytest.Quirks{ManifestHead: 412}, "HEAD", "/v2/a/manifests/v1", 412},
+		{registrytest.Quirks{NoReferrers: true}, "GET", "/v2/a/referrers/" + desc.Digest.String(), 404},
+		{registrytest.Quirks{RefuseDelete: true}, "DELETE", "/v2/a/manifests/v1", 405},
+		{registrytest.Quirks{RefusePatch: 413}, "PATCH", "/v2/a/blobs/uploads/x", 413},
+	} {
+		s.SetQuirks(test.quirks)
+		if resp, _ := do(t, s, test.method, test.path, ""); resp.StatusCode != test.want {
+			t.Errorf("%+v: %s %s: %d, want %d", test.quirks, test.method, test.path, resp.StatusCode, test.want)
+		}
+	}
+	s.SetQuirks(registrytest.Quirks{NoContentDigest: true, TagPage: 1, TagNulls: true})
+	if resp, _ := do(t, s, "GET", "/v2/a/manifests/v1", ""); resp.Header.Get("Docker-Content-Digest") != "" {
+		t.Error("the digest header is there")
+	}
+	if resp, body := do(t, s, "GET", "/v2/a/tags/list?n=100", ""); resp.Header.Get("Link") == "" || !strings.Contains(body, `[null,"v1"]`) {
+		t.Errorf("a page %s with Link %q", body, resp.Header.Get("Link"))
+	}
+	s.SetQuirks(registrytest.Quirks{Forge: func(class registrytest.Class, ref string, body []byte) []byte {
+		return []byte(string(class) + " " + ref)
+	}})
+	if _, body := do(t, s, "GET", "/v2/a/manifests/v1", ""); body != "manifest v1" {
+		t.Errorf("forged %q", body)
+	}
+}
