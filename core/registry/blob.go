@@ -196,11 +196,15 @@ func (b *blobReader) open() error {
 	}
 	for {
 		resp, err := b.client.send(b.ctx, req)
+		var e *Error
+		if errors.As(err, &e) && e.is(http.StatusRequestedRangeNotSatisfiable) && req != b.req {
+			req = b.req // it knows no ranges: all of it again
+			continue
+		}
 		if err != nil {
 			return err
 		}
-		err = b.accept(resp)
-		if err == nil {
+		if err = b.accept(resp); err == nil {
 			b.body = resp.Body
 			return nil
 		}

@@ -107,5 +107,6 @@ func (n *nowhere) Write(p []byte) (int, error) { return len(p), nil }
 func (n *nowhere) WriteHeader(int)             {}
 
 func (f *Fault) matches(r *record) bool {
-	return (f.Method == "" || f.Method == r.Method) && (f.Class == "" || f.Class == r.Class) && strings.Contains(r.Path, f.Match)
+	class := f.Class == r.Class || f.Class == "" && r.Class != ClassToken
+	return class && (f.Method == "" || f.Method == r.Method) && strings.Contains(r.Path, f.Match)
 }

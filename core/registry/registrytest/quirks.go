@@ -18,6 +18,7 @@ type Quirks struct {
 	RefusePatch      int  // status of every PATCH: 404, 405, 411, 413, 416, 501 …
 	BlobHead         int  // status of every HEAD of a blob: 403, 405, 412, 500 …
 	ManifestHead     int  // status of every HEAD of a manifest
+	RangeStatus      int  // of a GET with a Range: 200 ignores it, 416 refuses it (go-containerregistry's registry)
 	NoReferrers      bool // 404 to /referrers/ (distribution, GHCR)
 	TagPage          int  // the most tags in one answer, whatever was asked
 	TagNulls         bool // null among the tags (Nexus)
@@ -51,6 +52,8 @@ func (q *Quirks) refusal(r *http.Request, entry *record) int {
 		return q.BlobHead
 	case r.Method == http.MethodHead && entry.Class == ClassManifest:
 		return q.ManifestHead
+	case r.Header.Get("Range") != "" && q.RangeStatus > 299:
+		return q.RangeStatus
 	case entry.Class == ClassReferrers && q.NoReferrers:
 		return http.StatusNotFound
 	case r.Method == http.MethodDelete && q.RefuseDelete && entry.Class != ClassSession:
@@ -71,6 +74,9 @@ func (q *Quirks) before(r *http.Request, entry *record) {
 	}
 	if q.LocationState && entry.Class == ClassSession && !slices.Contains(query["_state"], stateValue) {
 		query.Del("state") // the registry then refuses it
+	}
+	if q.RangeStatus != 0 {
+		r.Header.Del("Range")
 	}
 	query.Del("_state")
 	r.URL.RawQuery = query.Encode()

@@ -121,14 +121,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	defer done()
 	r.Body = &countedBody{r.Body, &entry.received}
 	out := &answer{ResponseWriter: w, entry: entry}
-	if entry.Class == ClassToken {
-		s.serveToken(out, r)
-		return
-	}
-	if !s.sleep(r, s.opts.Latency) {
+	if entry.Class != ClassToken && !s.sleep(r, s.opts.Latency) {
 		return
 	}
 	if f := s.strike(entry); f != nil && s.fail(f, out, r) {
+		return
+	}
+	if entry.Class == ClassToken {
+		s.serveToken(out, r)
 		return
 	}
 	if !s.authorize(out, r, entry) {
