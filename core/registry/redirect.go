@@ -25,8 +25,11 @@ func (e *egressError) Error() string {
 // plain address is taken as the address that was asked.
 func follow(from *url.URL, ref, what string) (*url.URL, error) {
 	to, err := from.Parse(ref)
+	if err == nil {
+		to, err = url.Parse(to.String()) // what is checked here is what is read when it is sent
+	}
 	if err != nil {
-		return nil, &egressError{what, quote(ref), "it is not a URL"}
+		return nil, &egressError{what, redactText(ref), "it is not a URL"}
 	}
 	to.Fragment, to.RawFragment = "", ""
 	if from.Scheme == "https" && to.Scheme == "http" && (to.Host == from.Host || to.Host == hostname(from.Host)) {
@@ -34,7 +37,7 @@ func follow(from *url.URL, ref, what string) (*url.URL, error) {
 	}
 	switch {
 	case to.Host == "" || to.Opaque != "":
-		err = &egressError{what, quote(ref), "it has no host"}
+		err = &egressError{what, redactText(ref), "it has no host"}
 	case to.User != nil:
 		err = &egressError{what, redact(to), "it has a user in it"}
 	case to.Scheme == "http" && from.Scheme != "http":
@@ -46,6 +49,15 @@ func follow(from *url.URL, ref, what string) (*url.URL, error) {
 		return nil, err
 	}
 	return to, nil
+}
+
+// redactText shows what is not a URL, without the part that may be secret if it is nearly one.
+func redactText(ref string) string {
+	head, _, cut := strings.Cut(ref, "?")
+	if cut {
+		head += "?…"
+	}
+	return quote(head)
 }
 
 func sameOrigin(a, b *url.URL) bool {
