@@ -19,7 +19,9 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/opencontainers/go-digest"
 	"go.uber.org/goleak"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/imgscript/imgscript/core/content"
 )
@@ -232,6 +234,24 @@ func TestOneDigest(t *testing.T) {
 	}
 }
 
+// TestOneTreeManyCalls packs one tree from many goroutines at once.
+func TestOneTreeManyCalls(t *testing.T) {
+	tree := openTree(t, "testdata")
+	var group errgroup.Group
+	ids := make([]digest.Digest, 8)
+	for i := range ids {
+		group.Go(func() error {
+			l, _, err := scanBuild(t, []File{{Target: "/app", Tree: tree, Local: "."}}, nil)
+			ids[i] = l.DiffID
+			return err
+		})
+	}
+	must(t, group.Wait())
+	if slices.Sort(ids); ids[0] != ids[7] {
+		t.Error(ids)
+	}
+}
+
 // TestTreeFSHasSameBytes packs a tree from an fs.FS and from disk.
 func TestTreeFSHasSameBytes(t *testing.T) {
 	mem := fstest.MapFS{
@@ -267,6 +287,39 @@ func TestReadError(t *testing.T) {
 		}
 	}
 }
+
+// TestFileLongerThanItSays reads a file like those of /proc, whose size is 0 whatever is in them.
+func TestFileLongerThanItSays(t *testing.T) {
+	tree := TreeFS(shortFS{fstest.MapFS{"a": {Data: []byte("more")}}})
+	_, _, err := scanBuild(t, []File{{Target: "/a", Tree: tree, Local: "a"}}, nil)
+	if !errors.Is(err, ErrChanged) || !strings.Contains(err.Error(), "longer than its 0 bytes") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// shortFS says of each file that it is empty.
+type shortFS struct{ fsys fstest.MapFS }
+
+func (s shortFS) Open(name string) (fs.File, error) {
+	f, err := s.fsys.Open(name)
+	return shortFile{f}, err
+}
+
+func (s shortFS) Stat(name string) (fs.FileInfo, error) {
+	info, err := s.fsys.Stat(name)
+	return shortInfo{info}, err
+}
+
+type shortFile struct{ fs.File }
+
+func (s shortFile) Stat() (fs.FileInfo, error) {
+	info, err := s.File.Stat()
+	return shortInfo{info}, err
+}
+
+type shortInfo struct{ fs.FileInfo }
+
+func (shortInfo) Size() int64 { return 0 }
 
 type dyingFS struct{ fstest.MapFS }
 

@@ -255,6 +255,52 @@ func TestSwapsNeverEscape(t *testing.T) {
 	}
 }
 
+// TestViewFollowsNoLink asks for what may have been swapped for a link since it was looked at: a last name and one on the way.
+func TestViewFollowsNoLink(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.Mkdir(filepath.Join(dir, "real"), 0o755))
+	must(t, os.WriteFile(filepath.Join(dir, "real/file"), nil, 0o644))
+	must(t, os.Symlink("real", filepath.Join(dir, "dir")))
+	must(t, os.Symlink("real/file", filepath.Join(dir, "file")))
+	v := openTree(t, dir).view()
+	defer v.close()
+	if _, err := v.open("file"); !errors.Is(err, syscall.ELOOP) {
+		t.Errorf("open a link: %v", err)
+	}
+	_, err1 := v.open("dir/file")
+	_, err2 := v.lstat("dir/file")
+	_, err3 := v.readNames("dir", stat{})
+	_, err4 := v.readLink("dir/file")
+	for _, err := range []error{err1, err2, err3, err4} {
+		if !errors.Is(err, syscall.ELOOP) && !errors.Is(err, syscall.ENOTDIR) {
+			t.Errorf("through a link: %v", err)
+		}
+	}
+	other, err := v.lstat("real")
+	must(t, err)
+	other.ino++
+	if _, err := v.readNames("real", other); !errors.Is(err, ErrChanged) {
+		t.Errorf("another directory: %v", err)
+	}
+}
+
+// TestLinkBomb has directories of which each has two links to the next: 2^40 when all are followed.
+func TestLinkBomb(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 40 {
+		d := filepath.Join(dir, fmt.Sprint(i))
+		must(t, os.Mkdir(d, 0o755))
+		for _, name := range []string{"a", "b"} {
+			must(t, os.Symlink(fmt.Sprintf("../%d", i+1), filepath.Join(d, name)))
+		}
+	}
+	must(t, os.Mkdir(filepath.Join(dir, "40"), 0o755))
+	_, err := Scan(t.Context(), []File{{Target: "/", Tree: openTree(t, dir), Local: "0"}}, &Options{Symlinks: SymlinksFollow})
+	if !errors.Is(err, ErrLoop) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestSelfLinks has links through the machine's other ways to the same place.
 func TestSelfLinks(t *testing.T) {
 	dir := t.TempDir()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -23,7 +24,11 @@ type linker struct {
 	ctx    context.Context // of the one call of links
 	byPath map[string][]*node
 	todo   []*node
+	copied int // directories that took a link's place
 }
+
+// maxCopied is how many directories may take a link's place. Directories with two links to the next one each would become 2^n of them.
+const maxCopied = 30_000
 
 // links decides about every link that was found, and about those in directories that take a link's place. Their order is that of their
 // paths, so that the outcome depends on nothing else.
@@ -194,13 +199,14 @@ func (l *linker) replaceByDir(n *node, p place, name string, st stat) error {
 		}
 		p.ignore = info
 	}
+	if l.copied++; l.copied > maxCopied {
+		l.problemOf(p, fmt.Errorf("%w: more than %d links to directories are followed", ErrLoop, maxCopied))
+		l.todo = nil
+		return nil
+	}
 	p.via = append(slices.Clone(p.via), p.local)
 	p.local = name
 	l.become(n, p, st)
-	if len(p.via) > maxLinks {
-		l.problemOf(p, ErrLoop)
-		return nil
-	}
 	before := len(l.nodes)
 	group, ctx := errgroup.WithContext(l.ctx)
 	start(group, func() error { return l.walk(ctx, group, p, st) })
