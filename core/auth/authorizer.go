@@ -181,7 +181,7 @@ func (a *Authorizer) ready(ctx context.Context, q question) (grant, error) {
 	ch, ok := a.challenges[q.key.origin]
 	a.mu.Unlock()
 	if !ok {
-		return grant{}, ctx.Err()
+		return grant{}, context.Cause(ctx)
 	}
 	g, err := a.obtain(ctx, q, ch)
 	if errors.Is(err, ErrDenied) {

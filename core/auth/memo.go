@@ -37,7 +37,7 @@ func newMemo[K comparable, V any](now func() time.Time) *memo[K, V] {
 // nobody waits any more; it returns the value and the time until which it is good. Errors are not kept.
 func (m *memo[K, V]) get(ctx context.Context, key K, fill func(context.Context) (V, time.Time, error)) (V, error) {
 	var none V
-	if err := ctx.Err(); err != nil {
+	if err := context.Cause(ctx); err != nil {
 		return none, err
 	}
 	m.mu.Lock()
@@ -53,7 +53,7 @@ func (m *memo[K, V]) get(ctx context.Context, key K, fill func(context.Context) 
 		return s.value, s.err
 	case <-ctx.Done():
 		m.leave(key, s)
-		return none, ctx.Err()
+		return none, context.Cause(ctx)
 	}
 }
 
