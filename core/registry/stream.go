@@ -35,16 +35,11 @@ func (r *Repository) PushPending(ctx context.Context, mediaType string, p conten
 // stream is one attempt to send a blob that grows. It is not started if the registry opens no upload, which sending the blob in
 // another way would not help.
 func (r *Repository) stream(ctx context.Context, p content.Pending) (desc content.Descriptor, started bool, err error) {
-	place, err := takeSlot(ctx, r.host.writes)
-	if err != nil {
-		return desc, false, err
-	}
-	defer place.free()
 	s, err := r.startUpload(ctx, "blob", nil, r.push())
 	if err != nil {
 		return desc, false, err
 	}
-	desc, err = s.stream(ctx, p, place)
+	desc, err = s.stream(ctx, p)
 	if err != nil {
 		s.cancel(ctx)
 		if refusesStreams(err) {
@@ -54,9 +49,14 @@ func (r *Repository) stream(ctx context.Context, p content.Pending) (desc conten
 	return desc, true, err
 }
 
-func (s *session) stream(ctx context.Context, p content.Pending, place *slot) (content.Descriptor, error) {
+func (s *session) stream(ctx context.Context, p content.Pending) (content.Descriptor, error) {
+	place, err := takeSlot(ctx, s.repo.host.writes)
+	if err != nil {
+		return content.Descriptor{}, err
+	}
+	defer place.free()
 	var sent *hashReader
-	err := s.patch(ctx, place.source(func(ctx context.Context) (io.ReadCloser, error) {
+	err = s.patch(ctx, place.source(func(ctx context.Context) (io.ReadCloser, error) {
 		r, err := p.Open(ctx)
 		if err != nil {
 			return nil, err
@@ -64,6 +64,7 @@ func (s *session) stream(ctx context.Context, p content.Pending, place *slot) (c
 		sent = &hashReader{ReadCloser: r, hash: digest.Canonical.Digester()}
 		return sent, nil
 	}))
+	place.free()
 	if err != nil {
 		return content.Descriptor{}, err
 	}

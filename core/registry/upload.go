@@ -83,13 +83,7 @@ func (u *upload) there(ctx context.Context) bool {
 
 // send brings the blob there.
 func (u *upload) send(ctx context.Context) error {
-	place, err := takeSlot(ctx, u.repo.host.writes)
-	if err != nil {
-		u.drop(ctx)
-		return err
-	}
-	defer place.free()
-	return u.repo.client.again(ctx, func(try int) (bool, error) {
+	return u.repo.client.again(ctx, func(try int) (_ bool, err error) {
 		if try > 1 && u.there(ctx) {
 			return true, nil
 		}
@@ -99,7 +93,7 @@ func (u *upload) send(ctx context.Context) error {
 				return true, err
 			}
 		}
-		err := u.put(ctx, place)
+		err = u.put(ctx)
 		if errors.As(err, new(*lostSession)) {
 			u.session = nil
 		} else if err != nil {
@@ -109,8 +103,14 @@ func (u *upload) send(ctx context.Context) error {
 	})
 }
 
-// put sends the whole blob in the request that ends the session.
-func (u *upload) put(ctx context.Context, place *slot) error {
+// put sends the whole blob in the request that ends the session. Only this takes a place among the host's transfers: questions and
+// answers without bodies would waste it, on a far registry for most of the time.
+func (u *upload) put(ctx context.Context) error {
+	place, err := takeSlot(ctx, u.repo.host.writes)
+	if err != nil {
+		return err
+	}
+	defer place.free()
 	if u.desc.Size == 0 { // an empty body is not read by anybody
 		if _, err := content.ReadOpener(ctx, u.open, u.desc); err != nil {
 			return err
@@ -123,7 +123,7 @@ func (u *upload) put(ctx context.Context, place *slot) error {
 		}
 		return newWholeReader(r, u.desc)
 	}
-	err := u.session.finish(ctx, u.desc.Digest, place.source(whole), u.desc.Size)
+	err = u.session.finish(ctx, u.desc.Digest, place.source(whole), u.desc.Size)
 	if sessionLost(err) {
 		return &lostSession{err}
 	}
