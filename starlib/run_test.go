@@ -1,0 +1,230 @@
+package starlib
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	specs "github.com/opencontainers/image-spec/specs-go/v1"
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+	"go.uber.org/goleak"
+
+	"github.com/imgscript/imgscript/core/auth"
+	"github.com/imgscript/imgscript/core/build"
+	"github.com/imgscript/imgscript/core/content"
+	"github.com/imgscript/imgscript/core/registry"
+	"github.com/imgscript/imgscript/core/registry/registrytest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestRun runs testdata/run/*.star through a Runtime, as proj/build.star of a root of its own (see makeTree), with two registries (see seed). What they can use
+// besides the language is in runhelpers_test.go.
+func TestRun(t *testing.T) {
+	runScripts(t, "testdata/run/*.star", func(t *testing.T, filename, source string) error {
+		w := newWorld(t)
+		_, err := w.run(t.Context(), "proj/build.star", source)
+		return renamed(err, "proj/build.star", filename)
+	})
+}
+
+// renamed gives the places in one file another file's name, so that they are found in the file that the test was read from.
+func renamed(err error, from, to string) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	for _, frames := range [][]Frame{e.Step, e.Needed} {
+		for i := range frames {
+			if frames[i].File == from {
+				frames[i].File = to
+			}
+		}
+	}
+	for _, more := range e.More {
+		_ = renamed(more, from, to)
+	}
+	return e
+}
+
+// world is what one script runs in.
+type world struct {
+	t          testing.TB
+	root       string
+	reg, other *registrytest.Server
+	files      *httptest.Server // for fetch
+	engine     *build.Engine
+	opts       Options
+	printed    []string
+	warnings   []string
+}
+
+func newWorld(t testing.TB) *world {
+	w := &world{t: t, root: makeTree(t), reg: registrytest.New(t, nil)}
+	w.other = registrytest.New(t, &registrytest.Options{Auth: registrytest.AuthBasic, Users: map[string]string{"ann": "s3cr3t-pw"}})
+	w.files = httptest.NewServer(http.HandlerFunc(serveFile))
+	t.Cleanup(w.files.Close)
+	w.engine = newTestEngine(t, 0)
+	seed(w.reg)
+	seed(w.other)
+	w.opts = Options{
+		Root: w.root, Engine: w.engine, Predeclared: w.predeclared(), Vars: map[string]string{},
+		Secrets: map[string]func(context.Context) ([]byte, error){
+			"pw":  func(context.Context) ([]byte, error) { return []byte("s3cr3t-pw"), nil },
+			"bad": func(context.Context) ([]byte, error) { return nil, errors.New("the variable X is not set") },
+		},
+		Print: func(_ syntax.Position, line string) { w.printed = append(w.printed, line) },
+		Modules: map[string]starlark.StringDict{
+			"host/tools": {"answer": starlark.MakeInt(42)},
+		},
+	}
+	return w
+}
+
+// newTestEngine is an engine with an empty temporary cache and no credentials of this machine.
+func newTestEngine(t testing.TB, jobs int) *build.Engine {
+	engine, err := build.NewEngine(&build.EngineOptions{Jobs: jobs, Keychain: auth.Chain(), Backoff: registry.Backoff{First: time.Millisecond}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := engine.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return engine
+}
+
+// run runs a script; src is its text, or nil for a file of the root. Scripts use a --var when their text has it.
+func (w *world) run(ctx context.Context, file string, src any) (*Result, error) {
+	opts := w.opts
+	opts.Vars = map[string]string{}
+	if text, ok := src.(string); ok && strings.Contains(text, "greeting") {
+		opts.Vars["greeting"] = "hello"
+	}
+	rt, err := New(&opts)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	result, err := rt.ExecFile(ctx, file, src)
+	if err == nil {
+		return result, nil
+	}
+	return result, err
+}
+
+// makeTree makes the root that scripts run in.
+func makeTree(t testing.TB) string {
+	root := t.TempDir()
+	files := map[string]string{
+		"top.txt":                    "top\n",
+		"proj/app/index.js":          "index\n",
+		"proj/app/index.test.js":     "test\n",
+		"proj/app/lib/util.js":       "util\n",
+		"proj/app/lib/util.test.js":  "test\n",
+		"proj/app/run.sh":            "#!/bin/sh\n",
+		"proj/conf/a.json":           "{\"a\": 1}",
+		"proj/conf/sub/b.json":       "{\"b\": 2}",
+		"proj/conf/test/c.json":      "{}",
+		"proj/ignored/.dockerignore": "*.log\n!keep.log\n",
+		"proj/ignored/.gitignore":    "*.tmp\n",
+		"proj/ignored/a.log":         "a",
+		"proj/ignored/b.tmp":         "b",
+		"proj/ignored/keep.log":      "keep",
+		"proj/ignored/sub/a.log":     "a",
+		"proj/ignored/sub/b.tmp":     "b",
+		"proj/links/target.txt":      "target\n",
+		"proj/one/file":              "file\n",
+		"proj/wh/.wh.x":              "",
+		"proj/latin1.txt":            "caf\xe9",
+		"proj/größe.txt":             "ä",
+	}
+	for name, data := range files {
+		full := filepath.Join(root, filepath.FromSlash(name))
+		must(t, os.MkdirAll(filepath.Dir(full), 0o755))
+		must(t, os.WriteFile(full, []byte(data), 0o644))
+	}
+	must(t, os.Chmod(filepath.Join(root, "proj/app/run.sh"), 0o755))
+	must(t, os.MkdirAll(filepath.Join(root, "proj/one/empty"), 0o755))
+	for link, to := range map[string]string{
+		"proj/links/same":    "target.txt",
+		"proj/links/away":    "../app/index.js",
+		"proj/links/dangle":  "nowhere",
+		"proj/outside":       "../../..",
+		"proj/loops/a":       "b",
+		"proj/loops/b":       "a",
+		"proj/escapes/link":  "../../../etc",
+		"proj/links/dirlink": "../app/lib",
+	} {
+		full := filepath.Join(root, filepath.FromSlash(link))
+		must(t, os.MkdirAll(filepath.Dir(full), 0o755))
+		must(t, os.Symlink(to, full))
+	}
+	return root
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// seed puts into "base" an OCI image (tag oci), one of schema 2 (docker), an index and a list of two platforms (index, list), a pretty-printed image (pretty), one
+// with a health check and fields that nobody knows (unknown) and one whose history does not match its layers (history).
+func seed(s *registrytest.Server) {
+	layers := []map[string]string{{"/etc/motd": "hello\n"}, {"/bin/sh": "sh"}}
+	config := map[string]any{"Env": []string{"PATH=/bin", "LANG=C"}, "Cmd": []string{"sh"}, "WorkingDir": "/base", "Labels": map[string]string{"a": "base"}}
+	plain := registrytest.Image{Layers: layers, Config: config}
+	s.PushImage("base", "oci", plain)
+	docker := plain
+	docker.Docker = true
+	s.PushImage("base", "docker", docker)
+	for _, isDocker := range []bool{false, true} {
+		var children []content.Descriptor
+		for _, arch := range []string{"amd64", "arm64"} {
+			child := registrytest.Image{Docker: isDocker, Arch: arch, Config: config, Layers: []map[string]string{{"/arch": arch}}}
+			desc := s.PushImage("base", "", child).Manifest
+			desc.Platform = &specs.Platform{OS: "linux", Architecture: arch}
+			children = append(children, desc)
+		}
+		s.PushIndex("base", map[bool]string{false: "index", true: "list"}[isDocker], isDocker, children...)
+	}
+	pretty := plain
+	pretty.Pretty = true
+	s.PushImage("base", "pretty", pretty)
+	s.PushImage("base", "unknown", registrytest.Image{Layers: layers, Extra: map[string]any{"x-top": map[string]any{"deep": 1.50}}, Config: map[string]any{
+		"Healthcheck": map[string]any{"Test": []string{"CMD", "true"}, "Interval": 30_000_000_000}, "X-Unknown": []any{1, nil, "<&>"},
+	}})
+	s.PushImage("base", "history", registrytest.Image{Layers: layers, Extra: map[string]any{"history": []any{
+		map[string]any{"created_by": "one"}, map[string]any{"created_by": "ENV", "empty_layer": true},
+	}}})
+	s.PushImage("library/other", "latest", registrytest.Image{Layers: []map[string]string{{"/other": "other"}}})
+}
+
+// serveFile answers GET /text with a text, /slow later, and else 404.
+func serveFile(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case "/text":
+		fmt.Fprint(w, "fetched\n")
+	case "/redirect":
+		http.Redirect(w, r, "/text", http.StatusFound)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+func writeTestFile(name string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(name, data, 0o644)
+}
