@@ -62,14 +62,17 @@ func passing(err error) bool {
 	var e *Error
 	var token *auth.ServerError
 	var dns *net.DNSError
+	var source *sourceError
 	switch {
+	case errors.As(err, &source) && source.unopened:
+		return false
 	case errors.As(err, new(*lostSession)), errors.Is(err, content.ErrVerification):
 		return true
 	case errors.As(err, &e) && e.Status != 0:
 		return passingStatus(e.Status)
 	case errors.As(err, &token):
 		return passingStatus(token.Status)
-	case errors.As(err, new(*sourceError)), isCertificate(err), isPlain(err):
+	case source != nil, isCertificate(err), isPlain(err):
 		return false
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return false

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -375,3 +376,17 @@ func TestUnreachable(t *testing.T) {
 type failingTransport struct{ err error }
 
 func (f failingTransport) RoundTrip(*http.Request) (*http.Response, error) { return nil, f.err }
+
+// TestSourceThatCannotBeOpened is asked once: a source that is a registry has tried again itself, and tries on tries take minutes.
+func TestSourceThatCannotBeOpened(t *testing.T) {
+	reg := registrytest.New(t, nil)
+	opened := 0
+	err := newClient(t, nil).Repository(reg.Host, "app").Push(t.Context(), content.Of(content.OctetStream, []byte("x")), func(context.Context) (io.ReadCloser, error) {
+		opened++
+		return nil, fmt.Errorf("forged: %w", content.ErrVerification)
+	})
+	expectIs(t, err, content.ErrVerification)
+	if opened != 1 {
+		t.Errorf("opened %d times, want once", opened)
+	}
+}

@@ -96,7 +96,7 @@ func (w *wire) prepare(ctx context.Context, req *request, dog *watchdog) (*http.
 		return &sentBody{ReadCloser: r, dog: dog, all: sent}, nil
 	}
 	if hr.Body, err = hr.GetBody(); err != nil {
-		return nil, nil, &sourceError{err}
+		return nil, nil, &sourceError{err, true}
 	}
 	return hr, sent, nil
 }
@@ -108,7 +108,10 @@ func (e *networkError) Error() string { return e.err.Error() }
 func (e *networkError) Unwrap() error { return e.err }
 
 // sourceError says that what was to be sent could not be read, which is not the registry's fault.
-type sourceError struct{ err error }
+type sourceError struct {
+	err      error
+	unopened bool // it could not even be opened: whoever opens tries again itself
+}
 
 func (e *sourceError) Error() string { return "read what is to be sent: " + e.err.Error() }
 func (e *sourceError) Unwrap() error { return e.err }
@@ -136,7 +139,7 @@ func (b *bodies) explain(ctx context.Context, err error) error {
 	case cause != nil:
 		return cause
 	case b.err != nil:
-		return &sourceError{b.err}
+		return &sourceError{b.err, false}
 	}
 	return &networkError{err}
 }
