@@ -82,7 +82,7 @@ func (b *base) readRoot(ctx context.Context, s *step) (root, error) {
 	}
 	desc, data, err := content.ReadDocument(ctx, repo, b.ref.Identifier())
 	if err != nil {
-		return root{}, fmt.Errorf("%s: %w", b.ref, err)
+		return root{}, b.named(err)
 	}
 	doc, err := content.ParseDocument(desc.MediaType, data)
 	if err != nil {
@@ -90,6 +90,15 @@ func (b *base) readRoot(ctx context.Context, s *step) (root, error) {
 	}
 	desc.MediaType = doc.MediaType
 	return root{desc: desc, data: data, doc: doc, src: &source{run: b.run, repo: repo, root: desc, data: data}}, nil
+}
+
+// named puts the reference in front of an error, unless it is a registry's, which names the repository itself.
+func (b *base) named(err error) error {
+	var answer *registry.Error
+	if errors.As(err, &answer) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", b.ref, err)
 }
 
 // pick finds the manifest of the platform and reads its config.
@@ -100,7 +109,7 @@ func (b *base) pick(ctx context.Context, from root) (*image.Image, error) {
 		if depth > 0 {
 			data, err := content.ReadAll(ctx, from.src, desc)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", b.ref, err)
+				return nil, b.named(err)
 			}
 			if doc, err = content.ParseDocument(desc.MediaType, data); err != nil {
 				return nil, fmt.Errorf("%s: %w", b.ref, err)
@@ -116,7 +125,7 @@ func (b *base) pick(ctx context.Context, from root) (*image.Image, error) {
 	}
 	img, err := image.Load(ctx, from.src, desc)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", b.ref, err)
+		return nil, b.named(err)
 	}
 	if b.given && !img.Platform().Matches(b.platform) {
 		return nil, fmt.Errorf("%s is %s and has no other platform; %s was asked for", b.ref, img.Platform(), b.platform)

@@ -16,6 +16,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/imgscript/imgscript/core/content"
+	"github.com/imgscript/imgscript/core/registry"
 )
 
 // Blob is data that a script may use: a remote file, a registry's blob, a layer's bytes. It is opened as often as it is needed.
@@ -133,8 +134,8 @@ func (r *Run) ingest(ctx context.Context, address string, want content.Descripto
 			return err
 		})
 		var refused *webError
-		if err == nil || try == tries || errors.Is(err, content.ErrVerification) || errors.As(err, &refused) && refused.status < 500 {
-			if err != nil {
+		if err == nil || try == tries || errors.Is(err, content.ErrVerification) || errors.As(err, &refused) && refused.status >= 300 && refused.status < 500 {
+			if err != nil && !errors.As(err, &refused) {
 				err = fmt.Errorf("%s: %w", redactURL(address), err)
 			}
 			return desc, err
@@ -147,16 +148,27 @@ func (r *Run) ingest(ctx context.Context, address string, want content.Descripto
 	}
 }
 
-// webError is an answer other than 200.
+// webError is a file that could not be had: the network failed, or the answer was not 200. It is a registry.ErrUnreachable, as other failures of the
+// network are.
 type webError struct {
 	url    string
-	status int
+	status int   // 0 when there was no answer
+	err    error // then
 }
 
 // Error implements error.
 func (e *webError) Error() string {
+	if e.err != nil {
+		return fmt.Sprintf("GET %s: %v", redactURL(e.url), e.err)
+	}
 	return fmt.Sprintf("GET %s: %d %s", redactURL(e.url), e.status, http.StatusText(e.status))
 }
+
+// Unwrap returns the network's error.
+func (e *webError) Unwrap() error { return e.err }
+
+// Is implements the promise above.
+func (e *webError) Is(target error) bool { return target == registry.ErrUnreachable }
 
 // get reads a URL without credentials. The caller closes the body.
 func (r *Run) get(ctx context.Context, address string) (io.ReadCloser, error) {
@@ -174,11 +186,11 @@ func (r *Run) get(ctx context.Context, address string) (io.ReadCloser, error) {
 		if errors.As(err, &e) {
 			err = e.Err // the URL in it may hold a signature
 		}
-		return nil, fmt.Errorf("GET %s: %w", redactURL(address), err)
+		return nil, &webError{url: address, err: err}
 	}
 	if resp.StatusCode != http.StatusOK {
 		resp.Body.Close()
-		return nil, &webError{address, resp.StatusCode}
+		return nil, &webError{url: address, status: resp.StatusCode}
 	}
 	return resp.Body, nil
 }
