@@ -277,6 +277,17 @@ func TestTreeFSHasSameBytes(t *testing.T) {
 	}
 }
 
+// TestLinkToOtherTree has a link to a file that, in the layer, is that of another tree with the same name.
+func TestLinkToOtherTree(t *testing.T) {
+	one := TreeFS(fstest.MapFS{"src/link": {Data: []byte("../lib/file"), Mode: fs.ModeSymlink | 0o777}, "lib/file": {Data: []byte("one")}})
+	two := TreeFS(fstest.MapFS{"lib/file": {Data: []byte("two")}})
+	l, m, err := scanBuild(t, []File{{Target: "/src", Tree: one, Local: "src"}, {Target: "/lib", Tree: two, Local: "lib"}}, &Options{Compression: None})
+	must(t, err)
+	if got := contents(t, m, l.Descriptor); got["src/link"] != "one" || got["lib/file"] != "two" {
+		t.Errorf("%q", got)
+	}
+}
+
 // TestReadError has a file system that dies while a file is read (EIO), and a store that is full (ENOSPC).
 func TestReadError(t *testing.T) {
 	for _, size := range []int{100, 1 << 20} {

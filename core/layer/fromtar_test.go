@@ -127,9 +127,9 @@ func TestFromTarRefuses(t *testing.T) {
 	}
 }
 
-// zstdWindow is a frame whose header asks for a window of 2 GiB.
+// zstdWindow is a frame whose header asks for a window of 128 MiB.
 func zstdWindow() []byte {
-	return []byte{0x28, 0xb5, 0x2f, 0xfd, 0x00, 21 << 3, 0x01, 0x00, 0x00}
+	return []byte{0x28, 0xb5, 0x2f, 0xfd, 0x00, 17 << 3, 0x01, 0x00, 0x00}
 }
 
 func TestFromTarOtherDiffID(t *testing.T) {
