@@ -265,7 +265,7 @@ func (i *imageValue) addLayer(thread *starlark.Thread, a *addLayerArgs) (starlar
 		return nil, fmt.Errorf("add_layer: %w", err)
 	}
 	if l := a.Digest.layer; l != nil {
-		if a.Uncompressed != "" || a.Size != nil || a.URLs != nil && len(a.URLs) > 0 || a.MediaType != "" || a.FromRepository != "" {
+		if a.Uncompressed != "" || a.Size != nil || len(a.URLs) > 0 || a.MediaType != "" || a.FromRepository != "" {
 			return nil, fmt.Errorf("add_layer: a Layer says all there is to say; give nothing else")
 		}
 		i.b.AddLayer(here(thread), l.b)
