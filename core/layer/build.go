@@ -93,7 +93,7 @@ func write(ctx context.Context, w io.Writer, views views, entries []Entry, opts 
 		return "", err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	p := newPipe(ctx, 2)
+	p := newPipe(2)
 	hash := sha256.New()
 	start(group, func() error {
 		return p.read(0, func(b []byte) error { hash.Write(b); return nil })
@@ -107,7 +107,7 @@ func write(ctx context.Context, w io.Writer, views views, entries []Entry, opts 
 	a := &archive{pipe: p, views: views, ahead: readAhead(ctx, group, views, entries)}
 	start(group, func() (err error) {
 		defer func() { p.close(err) }()
-		return a.write(ctx, entries)
+		return a.all(ctx, entries)
 	})
 	if err := group.Wait(); err != nil {
 		return "", err
@@ -126,21 +126,20 @@ type archive struct {
 // zeros is a source of padding and of the two blocks that end an archive.
 var zeros = make([]byte, 2*blockSize)
 
-func (a *archive) write(ctx context.Context, entries []Entry) error {
+func (a *archive) all(ctx context.Context, entries []Entry) error {
 	for i := range entries {
 		if err := a.entry(ctx, &entries[i]); err != nil {
 			return err
 		}
 	}
-	_, err := a.Write(zeros)
-	return err
+	return a.write(ctx, zeros)
 }
 
 func (a *archive) entry(ctx context.Context, e *Entry) (err error) {
 	if a.header, err = appendHeader(a.header[:0], e); err != nil {
 		return err
 	}
-	if _, err := a.Write(a.header); err != nil {
+	if err := a.write(ctx, a.header); err != nil {
 		return err
 	}
 	if e.Type != TypeFile {
@@ -149,13 +148,12 @@ func (a *archive) entry(ctx context.Context, e *Entry) (err error) {
 	if err := a.contents(ctx, e); err != nil {
 		return err
 	}
-	_, err = a.Write(zeros[:padding(e.Size)])
-	return err
+	return a.write(ctx, zeros[:padding(e.Size)])
 }
 
 func (a *archive) contents(ctx context.Context, e *Entry) error {
 	if isAhead(e) {
-		err := a.ahead.next(ctx, func(b []byte) error { _, err := a.Write(b); return err })
+		err := a.ahead.next(ctx, func(b []byte) error { return a.write(ctx, b) })
 		return wrapUnlessDone(ctx, e, err)
 	}
 	r, err := a.open(ctx, e)
@@ -163,7 +161,7 @@ func (a *archive) contents(ctx context.Context, e *Entry) error {
 		return err
 	}
 	defer r.Close()
-	return wrapUnlessDone(ctx, e, a.copy(r))
+	return wrapUnlessDone(ctx, e, a.copy(ctx, r))
 }
 
 func (a *archive) open(ctx context.Context, e *Entry) (io.ReadCloser, error) {
@@ -178,9 +176,9 @@ func (a *archive) open(ctx context.Context, e *Entry) (io.ReadCloser, error) {
 }
 
 // copy reads straight into the chunks of the pipe.
-func (a *archive) copy(r io.Reader) error {
+func (a *archive) copy(ctx context.Context, r io.Reader) error {
 	for idle := 0; idle < 100; idle++ {
-		space, err := a.space()
+		space, err := a.space(ctx)
 		if err != nil {
 			return err
 		}

@@ -21,7 +21,6 @@ type link struct {
 // linker decides about links when all that the call puts into the layer is known.
 type linker struct {
 	*scanner
-	ctx    context.Context // of the one call of links
 	byPath map[string][]*node
 	todo   []*node
 	copied int // directories that took a link's place
@@ -39,13 +38,13 @@ func (s *scanner) links(ctx context.Context) error {
 	if !slices.ContainsFunc(s.nodes, func(n *node) bool { return n.link != nil }) {
 		return nil
 	}
-	l := &linker{scanner: s, ctx: ctx, byPath: make(map[string][]*node, len(s.nodes))}
+	l := &linker{scanner: s, byPath: make(map[string][]*node, len(s.nodes))}
 	l.index(s.roots)
 	l.index(s.nodes)
 	for len(l.todo) > 0 {
 		n := l.todo[0]
 		l.todo = l.todo[1:]
-		if err := l.decide(n); err != nil {
+		if err := l.decide(ctx, n); err != nil {
 			return err
 		}
 	}
@@ -65,7 +64,7 @@ func (l *linker) index(nodes []*node) {
 }
 
 // decide keeps the link n or puts what it points to in its place. The error is only that of the context.
-func (l *linker) decide(n *node) error {
+func (l *linker) decide(ctx context.Context, n *node) error {
 	if n.link == nil || n.link.busy {
 		return nil
 	}
@@ -79,7 +78,7 @@ func (l *linker) decide(n *node) error {
 	case isNotExist(err):
 		err = errors.New("link to a file that is not there")
 	case err == nil && l.opts.Symlinks == SymlinksAuto:
-		kept, err := l.staysTrue(n, name)
+		kept, err := l.staysTrue(ctx, n, name)
 		if err != nil {
 			return err
 		}
@@ -93,12 +92,12 @@ func (l *linker) decide(n *node) error {
 		l.problemOf(p, err)
 		return nil
 	}
-	return l.replace(n, p, name, st)
+	return l.replace(ctx, n, p, name, st)
 }
 
 // staysTrue reports whether the link n leads, in the layer, to the local file name of its tree.
-func (l *linker) staysTrue(n *node, name string) (bool, error) {
-	end, err := l.follow(path.Dir(n.Path), n.Link)
+func (l *linker) staysTrue(ctx context.Context, n *node, name string) (bool, error) {
+	end, err := l.follow(ctx, path.Dir(n.Path), n.Link)
 	if err != nil {
 		return false, err
 	}
@@ -111,7 +110,7 @@ func (l *linker) staysTrue(n *node, name string) (bool, error) {
 const nowhere = "/"
 
 // follow returns where text, a link in the directory dir of the layer, leads there. Links on its way are decided first.
-func (l *linker) follow(dir, text string) (string, error) {
+func (l *linker) follow(ctx context.Context, dir, text string) (string, error) {
 	at, todo, links := dir, []string(nil), 0
 	push := func(text string) {
 		if strings.HasPrefix(text, "/") {
@@ -124,7 +123,7 @@ func (l *linker) follow(dir, text string) (string, error) {
 	for push(text); len(todo) > 0; {
 		next := path.Join("/", at, todo[len(todo)-1])[1:]
 		todo = todo[:len(todo)-1]
-		text, undecided, err := l.linkAt(next)
+		text, undecided, err := l.linkAt(ctx, next)
 		if err != nil || undecided {
 			return nowhere, err
 		}
@@ -142,9 +141,9 @@ func (l *linker) follow(dir, text string) (string, error) {
 }
 
 // linkAt returns the text of the link that the layer has at name; "" when there is none.
-func (l *linker) linkAt(name string) (text string, undecided bool, err error) {
+func (l *linker) linkAt(ctx context.Context, name string) (text string, undecided bool, err error) {
 	for _, n := range l.byPath[name] {
-		if err := l.decide(n); err != nil {
+		if err := l.decide(ctx, n); err != nil {
 			return "", false, err
 		}
 		if n.link != nil {
@@ -158,9 +157,9 @@ func (l *linker) linkAt(name string) (text string, undecided bool, err error) {
 }
 
 // replace puts the local file name, and all below it, in the place of the link n.
-func (l *linker) replace(n *node, p place, name string, st stat) error {
+func (l *linker) replace(ctx context.Context, n *node, p place, name string, st stat) error {
 	if st.isDir() {
-		return l.replaceByDir(n, p, name, st)
+		return l.replaceByDir(ctx, n, p, name, st)
 	}
 	p.local = name
 	l.become(n, p, st)
@@ -178,7 +177,7 @@ func (l *linker) become(n *node, p place, st stat) {
 	n.Entry, n.link = real.Entry, nil
 }
 
-func (l *linker) replaceByDir(n *node, p place, name string, st stat) error {
+func (l *linker) replaceByDir(ctx context.Context, n *node, p place, name string, st stat) error {
 	for _, from := range append(slices.Clone(p.via), p.local) {
 		if name == "." || from == name || strings.HasPrefix(from, name+"/") {
 			l.problemOf(p, ErrLoop)
@@ -208,7 +207,7 @@ func (l *linker) replaceByDir(n *node, p place, name string, st stat) error {
 	p.local = name
 	l.become(n, p, st)
 	before := len(l.nodes)
-	group, ctx := errgroup.WithContext(l.ctx)
+	group, ctx := errgroup.WithContext(ctx)
 	start(group, func() error { return l.walk(ctx, group, p, st) })
 	if err := group.Wait(); err != nil {
 		return err

@@ -19,15 +19,14 @@ type chunk struct {
 
 // pipe carries an archive from the one who writes it to several readers, in order.
 type pipe struct {
-	ctx     context.Context // of the one build that the pipe is part of
 	free    chan *chunk
 	readers []chan *chunk
 	cur     *chunk
 	err     error // why it ended early; set before the readers' channels are closed
 }
 
-func newPipe(ctx context.Context, readers int) *pipe {
-	p := &pipe{ctx: ctx, free: make(chan *chunk, chunkCount), readers: make([]chan *chunk, readers)}
+func newPipe(readers int) *pipe {
+	p := &pipe{free: make(chan *chunk, chunkCount), readers: make([]chan *chunk, readers)}
 	for range chunkCount {
 		p.free <- &chunk{buf: make([]byte, 0, chunkSize)}
 	}
@@ -38,7 +37,7 @@ func newPipe(ctx context.Context, readers int) *pipe {
 }
 
 // space returns room for at least one byte, of which advance takes the first n.
-func (p *pipe) space() ([]byte, error) {
+func (p *pipe) space(ctx context.Context) ([]byte, error) {
 	if p.cur != nil && len(p.cur.buf) == cap(p.cur.buf) {
 		p.flush()
 	}
@@ -46,8 +45,8 @@ func (p *pipe) space() ([]byte, error) {
 		select {
 		case p.cur = <-p.free:
 			p.cur.buf = p.cur.buf[:0]
-		case <-p.ctx.Done():
-			return nil, context.Cause(p.ctx)
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
 		}
 	}
 	return p.cur.buf[len(p.cur.buf):cap(p.cur.buf)], nil
@@ -67,19 +66,17 @@ func (p *pipe) flush() {
 	p.cur = nil
 }
 
-// Write implements io.Writer.
-func (p *pipe) Write(b []byte) (int, error) {
-	written := 0
+func (p *pipe) write(ctx context.Context, b []byte) error {
 	for len(b) > 0 {
-		space, err := p.space()
+		space, err := p.space(ctx)
 		if err != nil {
-			return written, err
+			return err
 		}
 		n := copy(space, b)
 		p.advance(n)
-		b, written = b[n:], written+n
+		b = b[n:]
 	}
-	return written, nil
+	return nil
 }
 
 // close tells the readers that there is no more, because of err when it is not nil.
