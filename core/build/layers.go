@@ -154,7 +154,7 @@ func (r *Run) sources(files []File) ([]layer.File, error) {
 	var sources []layer.File
 	var bad []error
 	for _, f := range files {
-		src := layer.File{Target: f.Target, Custom: f.Custom, Mode: f.Mode, UID: f.UID, GID: f.GID, ModTime: f.ModTime, Name: "custom_file"}
+		src := layer.File{Target: f.Target, Custom: f.Custom, Mode: f.Mode, UID: f.UID, GID: f.GID, ModTime: f.ModTime}
 		if f.Custom == nil {
 			tree, name, err := r.local(f.Local)
 			if err != nil {
