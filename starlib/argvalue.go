@@ -101,9 +101,23 @@ func (p *param) described() string {
 	for _, alternative := range alternatives(p.typ) {
 		name, _, _ := strings.Cut(alternative, "[")
 		name, _, _ = strings.Cut(name, "(")
-		parts = append(parts, withArticle(name))
+		parts = append(parts, withArticle(aliased(name)))
 	}
 	return strings.Join(parts, " or ")
+}
+
+// aliased is str for a name of ours for texts, such as Reference.
+func aliased(name string) string {
+	a, err := loadAPI()
+	if err != nil {
+		return name
+	}
+	for _, d := range a.names {
+		if d.kind == "alias" && d.name == name && d.typ == "str" {
+			return d.typ
+		}
+	}
+	return name
 }
 
 func withArticle(name string) string {

@@ -56,6 +56,7 @@ type attribute[R starlark.Value] struct {
 	name string
 	get  func(recv R) (starlark.Value, error)
 	set  func(recv R, v starlark.Value) error
+	hint string // for who sets what is read-only
 }
 
 // class is the static table of one type of api.star; Attr, AttrNames and SetField of its values are one line each.
@@ -99,7 +100,7 @@ func (c *class[R]) setField(recv R, name string, v starlark.Value) error {
 			continue
 		}
 		if a.set == nil {
-			return fmt.Errorf("%s.%s is read-only", c.name, name)
+			return withHint(fmt.Errorf("%s.%s is read-only", c.name, name), a.hint)
 		}
 		return a.set(recv, v)
 	}

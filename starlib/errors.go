@@ -223,10 +223,10 @@ type hinted struct {
 
 func (h *hinted) Unwrap() error { return h.error }
 
-// withHint gives err a hint: what to do about it, without a full stop. nil stays nil.
+// withHint gives err a hint, unless it is "": what to do about it, without a full stop. nil stays nil.
 func withHint(err error, hint string) error {
-	if err == nil {
-		return nil
+	if err == nil || hint == "" {
+		return err
 	}
 	return &hinted{err, hint}
 }

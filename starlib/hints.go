@@ -16,7 +16,8 @@ type habit struct {
 func habits() []habit {
 	h := func(message, hint string) habit { return habit{regexp.MustCompile(message), hint} }
 	return []habit{
-		h(`cannot .* frozen (hash table|list)`, "what a loaded module exports is frozen; img.fork() makes an image that can change, dict(d) and list(l) copies"),
+		h(`cannot .* frozen hash table`, "what a loaded module exports is frozen; img.fork() makes an image that can change, dict(d) and list(l) copies"),
+		h(`cannot .* frozen list`, "the lists of an image are frozen, and so is what a loaded module exports: set a new one, as in img.cmd = img.cmd + [\"x\"]; list(l) copies, img.fork() makes an image that can change"),
 		h(`does not support while loops$`, "use for with range(n)"),
 		h(`^function \S+ called recursively$`, "there is no recursion; use a loop over a list of what is left to do"),
 		h(`^got (import|from), `, `there is no import; use load("//path/file.star", "name")`),

@@ -18,8 +18,16 @@ import (
 var imageClass = &class[*imageValue]{
 	name: "Image",
 	attributes: []attribute[*imageValue]{
-		{name: "base", get: func(i *imageValue) (starlark.Value, error) { return starlark.String(i.b.Base()), nil }},
-		{name: "target", get: func(i *imageValue) (starlark.Value, error) { return stringOrNone(i.b.Target()), nil }},
+		{
+			name: "base",
+			get:  func(i *imageValue) (starlark.Value, error) { return starlark.String(i.b.Base()), nil },
+			hint: "image() makes an image of another base",
+		},
+		{
+			name: "target",
+			get:  func(i *imageValue) (starlark.Value, error) { return stringOrNone(i.b.Target()), nil },
+			hint: `fork("…") makes an image with another target, save(to = "…") saves to one`,
+		},
 		imageAttr("working_dir", toText),
 		imageAttr("cmd", toCommand),
 		imageAttr("entrypoint", toCommand),
@@ -78,7 +86,10 @@ func imageAttr(name string, take func(v starlark.Value) (starlark.Value, error))
 			}
 			taken, err := take(v)
 			if err != nil {
-				return fmt.Errorf("%s: %w", name, err)
+				return attrError(name, err)
+			}
+			if err := checkState(state{set: map[string]starlark.Value{name: taken}}); err != nil {
+				return err
 			}
 			i.set[name] = taken
 			return i.writeThrough(name)
@@ -101,28 +112,55 @@ func imageDict(name string) attribute[*imageValue] {
 			if v == i.dicts[name] {
 				return nil // img.env |= {…}
 			}
-			var entries envArg
-			if v != starlark.None {
-				if _, isList := v.(*starlark.List); isList && name != "env" {
-					return fmt.Errorf("%s: %w", name, wanted("a dict of strings", v, ""))
-				}
-				if err := entries.Unpack(v); err != nil {
-					return fmt.Errorf("%s: %w", name, err)
-				}
+			entries, err := pairsOf(name, v)
+			if err != nil {
+				return attrError(name, err)
+			}
+			if err := checkState(dictState(name, entries)); err != nil {
+				return err
 			}
 			return i.replaceDict(name, entries)
 		},
 	}
 }
 
-func (i *imageValue) replaceDict(name string, entries envArg) error {
+// attrError says which attribute an error is about.
+func attrError(name string, err error) error {
+	if w := (*wantError)(nil); errors.As(err, &w) {
+		return fmt.Errorf("%s%s: %w", name, w.path, err)
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
+// checkState finds values that no image can have where they are set, but for volumes, whose paths differ on Windows.
+func checkState(st state) error {
+	changes, err := st.changes()
+	if err != nil {
+		return err
+	}
+	changes.Volumes = nil
+	_, err = image.Scratch(image.Platform{OS: "linux", Architecture: "amd64"}, image.FormatOCI, time.Time{}).With(&changes)
+	return err
+}
+
+// dictState is the state with one dict alone.
+func dictState(name string, entries [][2]string) state {
+	dict := map[string]string{}
+	var order []string
+	for _, entry := range entries {
+		dict[entry[0]] = entry[1]
+		order = append(order, entry[0])
+	}
+	return state{dicts: map[string]map[string]string{name: dict}, order: map[string][]string{name: order}}
+}
+
+func (i *imageValue) replaceDict(name string, entries [][2]string) error {
 	dict := i.dicts[name]
 	if err := dict.Clear(); err != nil {
 		return err
 	}
 	for _, entry := range entries {
-		key, value, _ := strings.Cut(entry, "=")
-		if err := dict.SetKey(starlark.String(key), starlark.String(value)); err != nil {
+		if err := dict.SetKey(starlark.String(entry[0]), starlark.String(entry[1])); err != nil {
 			return err
 		}
 	}
@@ -136,24 +174,65 @@ func (i *imageValue) touch(name string) {
 	}
 }
 
+// pairsOf reads what a dict attribute is set to: a dict of strings, for env also a list of NAME=value, or None.
+func pairsOf(name string, v starlark.Value) ([][2]string, error) {
+	if v == starlark.None {
+		return nil, nil
+	}
+	if _, isDict := v.(starlark.IterableMapping); !isDict && name == "env" {
+		var entries envArg
+		err := entries.Unpack(v)
+		pairs := make([][2]string, len(entries))
+		for k, entry := range entries {
+			pairs[k][0], pairs[k][1], _ = strings.Cut(entry, "=")
+		}
+		return pairs, err
+	}
+	return textPairs(name == "env", v)
+}
+
+// textPairs reads a dict of strings; the keys of env are names.
+func textPairs(isEnv bool, v starlark.Value) ([][2]string, error) {
+	dict, ok := v.(starlark.IterableMapping)
+	if !ok {
+		return nil, wanted("a dict of strings", v, "")
+	}
+	var pairs [][2]string
+	for _, item := range dict.Items() {
+		key, ok := starlark.AsString(item[0])
+		switch {
+		case !ok:
+			return nil, wanted("keys that are strings", item[0], asText(item[0]))
+		case isEnv && (key == "" || strings.ContainsAny(key, "=\x00")):
+			return nil, fmt.Errorf("%q is no name of a variable", key)
+		}
+		value, ok := starlark.AsString(item[1])
+		if !ok {
+			return nil, &wantError{path: fmt.Sprintf("[%q]", key), want: "a string", got: typeOf(item[1]), write: asText(item[1])}
+		}
+		pairs = append(pairs, [2]string{key, value})
+	}
+	return pairs, nil
+}
+
 // envArg is a dict of strings, or a list of NAME=value: entries in order.
 type envArg []string
 
 // Unpack implements starlark.Unpacker.
 func (e *envArg) Unpack(v starlark.Value) error {
 	*e = envArg{}
-	if dict, ok := v.(starlark.IterableMapping); ok {
-		for _, item := range dict.Items() {
-			entry, err := envEntry(item[0], item[1])
-			if err != nil {
-				return err
-			}
-			*e = append(*e, entry)
+	if _, isDict := v.(starlark.IterableMapping); isDict {
+		pairs, err := textPairs(true, v)
+		for _, pair := range pairs {
+			*e = append(*e, pair[0]+"="+pair[1])
 		}
-		return nil
+		return err
+	}
+	if _, isList := v.(starlark.Indexable); !isList || v.Type() == "string" {
+		return wanted(`a dict of strings or a list of "NAME=value"`, v, "")
 	}
 	if err := storeStrings(v, (*[]string)(e)); err != nil {
-		return wanted(`a dict of strings or a list of "NAME=value"`, v, "")
+		return err
 	}
 	for _, entry := range *e {
 		if name, _, ok := strings.Cut(entry, "="); !ok || name == "" {
@@ -161,18 +240,6 @@ func (e *envArg) Unpack(v starlark.Value) error {
 		}
 	}
 	return nil
-}
-
-func envEntry(name, value starlark.Value) (string, error) {
-	n, ok := starlark.AsString(name)
-	if !ok {
-		return "", wanted("names that are strings", name, "")
-	}
-	s, ok := starlark.AsString(value)
-	if !ok {
-		return "", &wantError{path: fmt.Sprintf("[%q]", n), want: "a string", got: typeOf(value), write: asText(value)}
-	}
-	return n + "=" + s, nil
 }
 
 func toText(v starlark.Value) (starlark.Value, error) {
@@ -185,9 +252,22 @@ func toText(v starlark.Value) (starlark.Value, error) {
 // toCommand takes a list of words. A string is what people who know Dockerfiles try.
 func toCommand(v starlark.Value) (starlark.Value, error) {
 	if s, ok := starlark.AsString(v); ok {
-		return nil, wanted("a list of strings", v, listOf(starlark.String(s))+` or ["sh", "-c", …] for a shell`)
+		return nil, wanted("a list of strings", v, commandOf(s))
 	}
 	return toList(v)
+}
+
+// commandOf shows how a command that was given as one text is written.
+func commandOf(s string) string {
+	shell := starlark.NewList([]starlark.Value{starlark.String("sh"), starlark.String("-c"), starlark.String(s)}).String()
+	words := strings.Fields(s)
+	switch {
+	case len(s) > 60 || len(words) == 0:
+		return `["program", "argument"], or ["sh", "-c", "…"] for a shell`
+	case strings.ContainsAny(s, "|&;<>()$`\\\"'*?[]#~=%{}"):
+		return shell
+	}
+	return frozenStrings(words).String() + " or " + shell + " for a shell"
 }
 
 func toList(v starlark.Value) (starlark.Value, error) {
@@ -320,13 +400,8 @@ func (i *imageValue) state() state {
 // checkDicts finds what a script put into a dict that is not text.
 func (i *imageValue) checkDicts() error {
 	for _, name := range dictAttributes() {
-		for _, item := range i.dicts[name].Items() {
-			if _, err := envEntry(item[0], item[1]); err != nil {
-				if w := (*wantError)(nil); errors.As(err, &w) {
-					return fmt.Errorf("%s%s: %w", name, w.path, err)
-				}
-				return fmt.Errorf("%s: %w", name, err)
-			}
+		if _, err := textPairs(name == "env", i.dicts[name]); err != nil {
+			return attrError(name, err)
 		}
 	}
 	return nil
@@ -357,8 +432,21 @@ func (i *imageValue) flush() error {
 	name, at := i.firstTouched(changed.names())
 	i.sent = told
 	clear(i.touched)
+	i.warnOfVariables(at, changed.dicts["env"])
 	i.b.Configure(at, "setting "+name, changes)
 	return nil
+}
+
+// warnOfVariables tells who is used to Dockerfiles that nothing expands $PATH.
+func (i *imageValue) warnOfVariables(at site, env map[string]string) {
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		for _, variable := range []string{name, "PATH"} {
+			if strings.Contains(env[name], "$"+variable) || strings.Contains(env[name], "${"+variable+"}") {
+				i.s.run.Warn(at, fmt.Sprintf("env[%q]: $%s is not expanded; write img.get_env(%q) + …", name, variable, variable))
+				break
+			}
+		}
+	}
 }
 
 // firstTouched is the change to name in an error, and where it was made.

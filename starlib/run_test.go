@@ -31,9 +31,20 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestRun(t *testing.T) {
 	runScripts(t, "testdata/run/*.star", func(t *testing.T, filename, source string) error {
 		w := newWorld(t)
+		w.seed(source)
 		_, err := w.run(t.Context(), "proj/build.star", source)
 		return renamed(err, "proj/build.star", filename)
 	})
+}
+
+// seed fills the registries that a script names.
+func (w *world) seed(script string) {
+	if strings.Contains(script, "REG") {
+		seed(w.reg)
+	}
+	if strings.Contains(script, "OTHER") {
+		seed(w.other)
+	}
 }
 
 // renamed gives the places in one file another file's name, so that they are found in the file that the test was read from.
@@ -73,8 +84,6 @@ func newWorld(t testing.TB) *world {
 	w.files = httptest.NewServer(http.HandlerFunc(serveFile))
 	t.Cleanup(w.files.Close)
 	w.engine = newTestEngine(t, 0)
-	seed(w.reg)
-	seed(w.other)
 	w.opts = Options{
 		Root: w.root, Engine: w.engine, Predeclared: w.predeclared(), Vars: map[string]string{},
 		Secrets: map[string]func(context.Context) ([]byte, error){
@@ -82,6 +91,11 @@ func newWorld(t testing.TB) *world {
 			"bad": func(context.Context) ([]byte, error) { return nil, errors.New("the variable X is not set") },
 		},
 		Print: func(_ syntax.Position, line string) { w.printed = append(w.printed, line) },
+		Events: func(e build.Event) {
+			if e.Kind == build.Warning {
+				w.warnings = append(w.warnings, e.At.String()+": "+e.Text)
+			}
+		},
 		Modules: map[string]starlark.StringDict{
 			"host/tools": {"answer": starlark.MakeInt(42)},
 		},

@@ -31,6 +31,7 @@ import (
 //	 (those above wait for the saves to the repository, and leave a HEAD of the tag "none" in the log)
 //	requests("HOST")                     what the registry was asked since the last look; the log starts after seeding
 //	printed()                            lines that were printed
+//	warnings()                           warnings so far
 //	write(path, data)                    writes a file of the root
 func (w *world) predeclared() starlark.StringDict {
 	names := starlark.StringDict{"REG": starlark.String(w.reg.Host), "OTHER": starlark.String(w.other.Host), "FILES": starlark.String(w.files.URL)}
@@ -44,6 +45,7 @@ func (w *world) predeclared() starlark.StringDict {
 		"names":           w.entryNames,
 		"requests":        w.requests,
 		"printed":         func([]string, starlark.Value) (starlark.Value, error) { return strings2list(w.printed), nil },
+		"warnings":        func([]string, starlark.Value) (starlark.Value, error) { return strings2list(w.warnings), nil },
 		"write":           w.writeFile,
 	} {
 		names[name] = starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {

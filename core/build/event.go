@@ -34,6 +34,9 @@ type Event struct {
 	Time  time.Time
 }
 
+// Warn tells the user of something that is probably not meant: it goes to the events and into the report.
+func (r *Run) Warn(at Origin, text string) { r.events.warn(at, text) }
+
 // sink passes events on one at a time, and keeps the warnings.
 type sink struct {
 	f func(Event)

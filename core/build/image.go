@@ -31,6 +31,7 @@ type Image struct {
 	head     *node
 	config   image.Changes // what Configure said, on top of head
 	configAt Origin
+	configOp string
 	changes  []*change
 	template bool
 	chosen   bool // a platform or a format was asked for, so even without a change it is not the base's bytes
@@ -258,6 +259,7 @@ func (i *Image) put(on *node, o op) *node {
 // edited is a change of the config.
 type edited struct {
 	at      Origin
+	name    string // for errors
 	changes image.Changes
 }
 
@@ -266,19 +268,20 @@ func (*edited) needs() []*step { return nil }
 func (e *edited) apply(_ context.Context, img *image.Image) (*image.Image, error) {
 	next, err := img.With(&e.changes)
 	if err != nil && e.at != nil {
-		return nil, &configError{e.at, err}
+		return nil, &configError{e.at, e.name, err}
 	}
 	return next, err
 }
 
-// configError is a bad value in a config, found when the image was put together: it names the line that set it.
+// configError is a bad value in a config, found when the image was put together. It becomes the error of the place that set it (see step.failure).
 type configError struct {
-	at  Origin
-	err error
+	at   Origin
+	name string
+	err  error
 }
 
 // Error implements error.
-func (e *configError) Error() string { return fmt.Sprintf("%v (set at %s)", e.err, e.at) }
+func (e *configError) Error() string { return fmt.Sprintf("%s: %v", e.name, e.err) }
 
 // Unwrap returns the reason.
 func (e *configError) Unwrap() error { return e.err }
@@ -287,7 +290,10 @@ func (e *configError) Unwrap() error { return e.err }
 // change in errors.
 func (i *Image) Configure(at Origin, op string, changes image.Changes) {
 	i.noteChange(at, op)
-	i.config, i.configAt = changes, at
+	i.config, i.configAt, i.configOp = changes, at, op
+	if isZero(changes) {
+		i.configAt = nil // taken back: the image may be the base's bytes again
+	}
 	if !i.template {
 		i.base.image()
 	}
@@ -298,7 +304,7 @@ func (i *Image) state() *node {
 	if i.configAt == nil {
 		return i.head
 	}
-	return i.put(i.head, &edited{at: i.configAt, changes: i.config})
+	return i.put(i.head, &edited{at: i.configAt, name: i.configOp, changes: i.config})
 }
 
 // removed is a layer taken away.
@@ -382,6 +388,7 @@ func (i *Image) Data(at Origin, op string) (*Data, error) {
 // replaced is a manifest and a config edited by hand.
 type replaced struct {
 	at               Origin
+	name             string
 	manifest, config []byte
 }
 
@@ -390,7 +397,7 @@ func (*replaced) needs() []*step { return nil }
 func (o *replaced) apply(_ context.Context, img *image.Image) (*image.Image, error) {
 	next, err := img.WithJSON(o.manifest, o.config)
 	if err != nil {
-		return nil, &configError{o.at, err}
+		return nil, &configError{o.at, o.name, err}
 	}
 	return next, nil
 }
@@ -405,7 +412,7 @@ func (i *Image) Replace(at Origin, name string, from *Data, manifest, config []b
 	}
 	i.noteChange(at, name)
 	i.head = from.at
-	i.push(&replaced{at, manifest, config})
+	i.push(&replaced{at, name, manifest, config})
 	from.at = i.head
 	for k := len(later) - 1; k >= 0; k-- {
 		i.push(later[k])

@@ -56,7 +56,7 @@ func (i *Image) Save(at Origin, opts *SaveOptions) *Future[Saved] {
 	}
 	s := &save{image: i, head: i.state(), changed: i.changed(), ref: ref, tags: tags, opts: o}
 	if !isZero(o.Changes) {
-		s.head, s.changed = i.put(s.head, &edited{at: at, changes: o.Changes}), true
+		s.head, s.changed = i.put(s.head, &edited{changes: o.Changes}), true
 	}
 	future := async(i.run, at, "save", true, s.needs(), s.do)
 	return i.run.noteSave(ref.Name(), locationOf(ref), future)

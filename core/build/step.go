@@ -155,10 +155,14 @@ func (s *step) settle(ctx context.Context) error {
 	return nil
 }
 
-// failure is the step's own error with its positions.
+// failure is the step's own error with its positions. A bad value in a config is an error of the place that set it, which the step needed.
 func (s *step) failure() *StepError {
 	s.run.mu.Lock()
 	defer s.run.mu.Unlock()
+	var set *configError
+	if errors.As(s.err, &set) {
+		return &StepError{Op: set.name, At: set.at, NeededBy: s.at, NeededOp: s.op, Err: set.err}
+	}
 	return &StepError{Op: s.op, At: s.at, NeededBy: s.neededBy, NeededOp: s.neededOp, Err: s.err}
 }
 
