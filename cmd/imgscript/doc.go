@@ -1,0 +1,19 @@
+// Command imgscript builds and moves container images as a Starlark script says, without Docker, a daemon or root.
+//
+//	imgscript run build.star
+//
+// The commands and their flags are in its help. This package holds flags, the terminal and exit codes; what a script can do is package starlib's.
+//
+// stdout carries results alone: a line for each saved image, in program order, those saved before a failure included. stderr carries what scripts print,
+// warnings, progress and errors.
+//
+// # Exit codes
+//
+//	0    done
+//	1    the script failed: its error, fail(), bad input
+//	2    usage: flags, a missing file or function
+//	3    a registry or the network failed
+//	4    a registry refused the credentials
+//	5    the lock, hermeticity or a permission of the run forbids it
+//	130  interrupted
+package main

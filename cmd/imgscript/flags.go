@@ -1,0 +1,172 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/imgscript/imgscript/core/image"
+)
+
+// runFlags are the flags of run as they were given.
+type runFlags struct {
+	vars     []string
+	secrets  []string
+	root     string
+	platform string
+	epoch    string
+	jobs     int
+	cacheDir string
+	noCache  bool
+	insecure []string
+	progress string
+	output   string
+}
+
+func (f *runFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringArrayVar(&f.vars, "var", nil, "`NAME=VALUE` is what var(NAME) gives (repeatable; the last one counts)")
+	flags.StringArrayVar(&f.secrets, "secret", nil, "`NAME=SOURCE` is what secret(NAME) stands for; SOURCE is env:VARIABLE or file:PATH (repeatable)")
+	flags.StringVar(&f.root, "root", "", "`DIR` outside of which nothing local is read or written (default: the nearest directory at or above the script with imgscript.lock, else with .git, else the script's)")
+	flags.StringVar(&f.platform, "platform", "", "`OS/ARCH` that indexes are picked by (default: linux/amd64, on every machine)")
+	flags.StringVar(&f.epoch, "epoch", "", "`TIME` of files and images, in Unix seconds or RFC 3339 (default: $SOURCE_DATE_EPOCH, else 0)")
+	flags.IntVar(&f.jobs, "jobs", 0, "build `N` layers at once (default: the number of processors)")
+	flags.StringVar(&f.cacheDir, "cache-dir", "", "`DIR` that keeps blobs between runs (default: imgscript in the user's cache directory)")
+	flags.BoolVar(&f.noCache, "no-cache", false, "neither use nor leave a cache")
+	flags.StringArrayVar(&f.insecure, "insecure-registry", nil, "`HOST[:PORT]` may be spoken to over plain HTTP, as loopback always may (repeatable)")
+	flags.StringVar(&f.progress, "progress", "auto", "`MODE`: auto, tty (bars), plain (lines) or quiet (errors and warnings alone, no print)")
+	flags.StringVar(&f.output, "output", "text", "`FORMAT` of the line for each saved image: text (reference@digest) or json (an object)")
+	complete := func(name string, values ...string) {
+		// The error is about a flag that does not exist or has a completion already.
+		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	}
+	complete("progress", progressModes()...)
+	complete("output", outputs()...)
+	complete("platform", "linux/amd64", "linux/arm64")
+	_ = cmd.MarkFlagDirname("root")
+	_ = cmd.MarkFlagDirname("cache-dir")
+}
+
+func progressModes() []string { return []string{"auto", "tty", "plain", "quiet"} }
+
+func outputs() []string { return []string{"text", "json"} }
+
+// check refuses values that no run could use, before anything is done.
+func (f *runFlags) check(given func(flag string) bool) error {
+	switch {
+	case !slices.Contains(progressModes(), f.progress):
+		return usagef("--progress %q: want auto, tty, plain or quiet", f.progress)
+	case !slices.Contains(outputs(), f.output):
+		return usagef("--output %q: want text or json", f.output)
+	case given("jobs") && f.jobs < 1:
+		return usagef("--jobs %d: want 1 or more", f.jobs)
+	case f.noCache && f.cacheDir != "":
+		return usagef("--no-cache and --cache-dir contradict each other: give one")
+	case given("cache-dir") && f.cacheDir == "":
+		return usagef(`--cache-dir "": want a directory`).withHint("--no-cache runs without one")
+	}
+	if f.platform != "" {
+		if _, err := image.ParsePlatform(f.platform); err != nil {
+			return usagef("--platform %q: want OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT, such as linux/arm64", f.platform)
+		}
+	}
+	return checkHosts(f.insecure)
+}
+
+func checkHosts(hosts []string) error {
+	for _, host := range hosts {
+		if host == "" || strings.ContainsAny(host, "/@ ") {
+			return usagef("--insecure-registry %q: want a host, with its port if it has one, such as registry.example.com:5000", host)
+		}
+	}
+	return nil
+}
+
+// variables reads the values of --var.
+func variables(given []string) (map[string]string, error) {
+	vars := map[string]string{}
+	for _, text := range given {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok || name == "" {
+			return nil, usagef("--var %q: want NAME=VALUE", text)
+		}
+		vars[name] = value
+	}
+	return vars, nil
+}
+
+// secrets reads the values of --secret. The secrets themselves are read when a script uses them, and their values are in no message.
+func secrets(given []string) (map[string]func(context.Context) ([]byte, error), error) {
+	all := map[string]func(context.Context) ([]byte, error){}
+	for _, text := range given {
+		name, from, _ := strings.Cut(text, "=")
+		kind, source, ok := strings.Cut(from, ":")
+		switch {
+		case name == "" || !ok || source == "" || kind != "env" && kind != "file":
+			// What was given may be the secret itself.
+			return nil, usagef("--secret %s: want NAME=env:VARIABLE or NAME=file:PATH", name).
+				withHint("the secret itself is not given here, where every user of the machine could see it")
+		case all[name] != nil:
+			return nil, usagef("--secret %s is given twice", name)
+		case kind == "env":
+			all[name] = func(context.Context) ([]byte, error) { return secretFromEnv(source) }
+		default:
+			all[name] = func(context.Context) ([]byte, error) { return secretFromFile(source) }
+		}
+	}
+	return all, nil
+}
+
+func secretFromEnv(name string) ([]byte, error) {
+	value, ok := os.LookupEnv(name)
+	if !ok {
+		return nil, fmt.Errorf("the environment has no variable %s", name)
+	}
+	return []byte(value), nil
+}
+
+// secretFromFile drops one newline at the end, which editors and echo put there and which no credential has.
+func secretFromFile(path string) ([]byte, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(bytes.TrimSuffix(data, []byte("\n")), []byte("\r")), nil
+}
+
+// epoch is the time of a run: the flag's, else that of SOURCE_DATE_EPOCH (https://reproducible-builds.org/specs/source-date-epoch/), else 1970.
+func epoch(flag, environment string) (time.Time, error) {
+	if flag != "" {
+		if t, err := time.Parse(time.RFC3339, flag); err == nil && t.Unix() >= 0 {
+			return t, nil
+		}
+		if t, ok := unixSeconds(flag); ok {
+			return t, nil
+		}
+		return time.Time{}, usagef("--epoch %q: want seconds since 1970, or a time such as 2024-05-01T12:00:00Z", flag)
+	}
+	if environment == "" {
+		return time.Unix(0, 0), nil
+	}
+	t, ok := unixSeconds(environment)
+	if !ok {
+		return time.Time{}, usagef("SOURCE_DATE_EPOCH is %q: want seconds since 1970", environment).withHint("unset it, or give --epoch")
+	}
+	return t, nil
+}
+
+// lastSecond is the end of the year 9999, beyond which RFC 3339, and so an image's config, knows no times.
+const lastSecond = 253402300799
+
+func unixSeconds(text string) (time.Time, bool) {
+	n, err := strconv.ParseUint(text, 10, 63)
+	return time.Unix(int64(n), 0), err == nil && n <= lastSecond
+}

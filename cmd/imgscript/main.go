@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/imgscript/imgscript/starlib"
+)
+
+// The exit codes of the program; doc.go lists them.
+const (
+	exitDone        = 0
+	exitScript      = 1
+	exitUsage       = 2
+	exitRegistry    = 3
+	exitCredentials = 4
+	exitPolicy      = 5
+	exitInterrupted = 130 // as a shell reports SIGINT
+)
+
+func main() {
+	os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// execute runs one command line and returns the exit code.
+func execute(args []string, stdout, stderr io.Writer) int {
+	root := newRootCommand()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(context.Background())
+	if err == nil {
+		return exitDone
+	}
+	var failed *failure
+	if errors.As(err, &failed) {
+		return failed.code
+	}
+	var usage *usageError
+	if !errors.As(err, &usage) {
+		fmt.Fprintf(stderr, "error: %v\n", err) // stdout could not be written
+		return exitScript
+	}
+	fmt.Fprint(stderr, usage.detail())
+	return exitUsage
+}
+
+// failure ends the program with a code; what went wrong was said already.
+type failure struct{ code int }
+
+// Error implements error.
+func (f *failure) Error() string { return fmt.Sprintf("exit code %d", f.code) }
+
+// exitCode is what a kind of error makes the program end with.
+func exitCode(kind starlib.Kind) int {
+	switch kind {
+	case starlib.KindUsage:
+		return exitUsage
+	case starlib.KindRegistry:
+		return exitRegistry
+	case starlib.KindCredentials:
+		return exitCredentials
+	case starlib.KindPolicy:
+		return exitPolicy
+	case starlib.KindInterrupted:
+		return exitInterrupted
+	}
+	return exitScript
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// newRootCommand makes the command tree. Nothing in it is shared, so that every call of execute stands alone.
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "imgscript",
+		Short: "Container images built and moved by a script",
+		Long:  "imgscript builds and moves container images as a Starlark script says, without Docker, a daemon or root.",
+		Example: `  imgscript run build.star
+  imgscript run build.star:release --var version=1.4.2`,
+		Args:              noSuchCommand,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.SetFlagErrorFunc(flagError)
+	root.SetUsageFunc(writeUsage)
+	root.SetHelpCommand(newHelpCommand())
+	root.AddCommand(newRunCommand(), newVersionCommand(), newCompletionCommand())
+	for _, cmd := range append(root.Commands(), root) {
+		cmd.DisableFlagsInUseLine = true
+		cmd.InitDefaultHelpFlag()
+		cmd.Flags().Lookup("help").Usage = "show this help"
+	}
+	return root
+}
+
+// noSuchCommand refuses what is no command of the program.
+func noSuchCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := &usageError{msg: fmt.Sprintf("there is no command %q", args[0]), hint: "imgscript help lists the commands"}
+	script, _ := splitFunction(args[0])
+	if strings.HasSuffix(script, ".star") {
+		err.hint = "to run a script: imgscript run " + args[0]
+	} else if near := nearest(args[0], commandNames(cmd)); near != "" {
+		err.hint = fmt.Sprintf("did you mean %q?", near)
+	}
+	return err
+}
+
+func commandNames(cmd *cobra.Command) []string {
+	var names []string
+	for _, sub := range cmd.Root().Commands() {
+		names = append(names, sub.Name())
+	}
+	return names
+}
+
+func newHelpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Show the help of a command",
+		Args:  atMostOne("a command"),
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return commandNames(cmd), cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return noSuchCommand(cmd, args)
+			}
+			return found.Help()
+		},
+	}
+}
+
+// writeUsage is the part of a help text below the description.
+func writeUsage(cmd *cobra.Command) error {
+	var b strings.Builder
+	line := cmd.UseLine()
+	if cmd.HasAvailableSubCommands() {
+		line += " COMMAND"
+	}
+	if cmd.HasAvailableLocalFlags() && cmd.HasParent() {
+		line += " [flags]"
+	}
+	fmt.Fprintf(&b, "Usage:\n  %s\n", line)
+	if cmd.HasAvailableSubCommands() {
+		b.WriteString("\nCommands:\n")
+		for _, sub := range cmd.Commands() {
+			fmt.Fprintf(&b, "  %-*s  %s\n", cmd.Commands()[0].NamePadding(), sub.Name(), sub.Short)
+		}
+	}
+	if cmd.HasExample() {
+		fmt.Fprintf(&b, "\nExamples:\n%s\n", cmd.Example)
+	}
+	if cmd.HasAvailableLocalFlags() {
+		const width = 100
+		fmt.Fprintf(&b, "\nFlags:\n%s", cmd.LocalFlags().FlagUsagesWrapped(width))
+	}
+	_, err := io.WriteString(cmd.OutOrStdout(), b.String())
+	return err
+}

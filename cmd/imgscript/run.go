@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.starlark.net/syntax"
+
+	"github.com/imgscript/imgscript/cmd/imgscript/internal/progress"
+	"github.com/imgscript/imgscript/core/build"
+	"github.com/imgscript/imgscript/starlib"
+)
+
+func newRunCommand() *cobra.Command {
+	var flags runFlags
+	cmd := &cobra.Command{
+		Use:   "run FILE.star[:FUNCTION]",
+		Short: "Run a script",
+		Long: `run runs a script, or loads it and calls one of its functions. It prints "reference@digest" for each saved image.
+
+Exit codes: 0 done, 1 the script failed, 2 usage, 3 registry or network, 4 credentials refused,
+5 lock, hermeticity or permission, 130 interrupted.`,
+		Example: `  imgscript run build.star
+  imgscript run build.star:release --var version=1.4.2 --secret token=env:REGISTRY_TOKEN`,
+		Args: exactlyOne("a script's file"),
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return []string{"star"}, cobra.ShellCompDirectiveFilterFileExt
+		},
+	}
+	flags.add(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		job, err := newJob(cmd, args[0], &flags)
+		if err != nil {
+			return err
+		}
+		return job.run(cmd.Context())
+	}
+	return cmd
+}
+
+// job is one call of run, understood.
+type job struct {
+	cmd    *cobra.Command
+	flags  *runFlags
+	script script
+	opts   starlib.Options
+}
+
+func newJob(cmd *cobra.Command, arg string, flags *runFlags) (*job, error) {
+	if err := flags.check(cmd.Flags().Changed); err != nil {
+		return nil, err
+	}
+	found, err := findScript(arg, flags.root)
+	if err != nil {
+		return nil, err
+	}
+	j := &job{cmd: cmd, flags: flags, script: found, opts: starlib.Options{Root: found.root, Platform: flags.platform}}
+	if j.opts.Vars, err = variables(flags.vars); err != nil {
+		return nil, err
+	}
+	if j.opts.Secrets, err = secrets(flags.secrets); err != nil {
+		return nil, err
+	}
+	j.opts.Epoch, err = epoch(flags.epoch, os.Getenv("SOURCE_DATE_EPOCH"))
+	return j, err
+}
+
+// run runs the script and tells its outcome: results on stdout, everything else on stderr.
+func (j *job) run(ctx context.Context) error {
+	stderr := j.cmd.ErrOrStderr()
+	display := progress.New(stderr, progress.Choose(j.flags.progress, stderr))
+	ctx, stop := stopOnSignal(ctx, display)
+	defer stop()
+	engine, err := j.openEngine(display)
+	if err != nil {
+		display.Close()
+		return err
+	}
+	start := time.Now()
+	result, err := j.exec(ctx, engine, display)
+	if err == nil && len(result.Report.Saved) > 0 {
+		display.Line(summary(result.Report.Saved, time.Since(start)), progress.Summary)
+	}
+	display.Close()
+	err = j.tell(result.Report, err)
+	if closing := engine.Close(); err == nil {
+		err = closing
+	}
+	return err
+}
+
+func (j *job) exec(ctx context.Context, engine *build.Engine, display progress.Display) (*starlib.Result, error) {
+	opts := j.opts
+	opts.Engine = engine
+	opts.Events = display.Event
+	opts.Print = func(pos syntax.Position, line string) {
+		display.Line(fmt.Sprintf("%s: %s", pos, line), progress.Print)
+	}
+	rt, err := starlib.New(&opts)
+	if err != nil {
+		return &starlib.Result{Report: &build.Report{}}, err
+	}
+	if j.script.function != "" {
+		return rt.Call(ctx, j.script.name, j.script.function, nil)
+	}
+	return rt.ExecFile(ctx, j.script.name, nil)
+}
+
+// openEngine opens the engine with its cache. A user without a directory for caches gets a temporary one.
+func (j *job) openEngine(display progress.Display) (*build.Engine, error) {
+	opts := &build.EngineOptions{CacheDir: j.flags.cacheDir, Jobs: j.flags.jobs, Insecure: j.flags.insecure, UserAgent: "imgscript"}
+	if j.flags.noCache || j.flags.cacheDir != "" {
+		engine, err := build.NewEngine(opts)
+		if err != nil && j.flags.cacheDir != "" {
+			return nil, usagef("--cache-dir %s: %v", j.flags.cacheDir, err)
+		}
+		return engine, err
+	}
+	dir, err := os.UserCacheDir()
+	if err == nil {
+		opts.CacheDir = filepath.Join(dir, "imgscript")
+		var engine *build.Engine
+		if engine, err = build.NewEngine(opts); err == nil {
+			return engine, nil
+		}
+	}
+	display.Line(fmt.Sprintf("warning: no cache is kept between runs: %v; --cache-dir names a directory for it", err), progress.Warning)
+	opts.CacheDir = ""
+	return build.NewEngine(opts)
+}
+
+// tell writes what was saved, and what went wrong.
+func (j *job) tell(report *build.Report, err error) error {
+	writing := writeSaved(j.cmd.OutOrStdout(), j.flags.output, report.Saved)
+	if err == nil {
+		return writing
+	}
+	stderr := j.cmd.ErrOrStderr()
+	var failed *starlib.Error
+	if !errors.As(err, &failed) {
+		fmt.Fprintf(stderr, "error: %v\n", err)
+		return &failure{exitScript}
+	}
+	if failed.Kind == starlib.KindInterrupted {
+		fmt.Fprintln(stderr, "error: interrupted")
+	} else {
+		fmt.Fprint(stderr, failed.Detail())
+	}
+	if text := unsaved(report, failed.Kind); text != "" {
+		fmt.Fprintln(stderr, text)
+	}
+	return &failure{exitCode(failed.Kind)}
+}
+
+// unsaved says which saves were left undone, unless the error is about the only one.
+func unsaved(report *build.Report, kind starlib.Kind) string {
+	if len(report.Unsaved) == 0 || kind != starlib.KindInterrupted && len(report.Saved)+len(report.Unsaved) < 2 {
+		return ""
+	}
+	return "not saved: " + strings.Join(slices.Compact(slices.Clone(report.Unsaved)), ", ")
+}

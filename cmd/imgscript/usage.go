@@ -1,0 +1,136 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// usageError is a command line that makes no sense.
+type usageError struct{ msg, hint string }
+
+// Error implements error.
+func (e *usageError) Error() string { return e.msg }
+
+// detail is how the error is shown, in the form of a script's errors.
+func (e *usageError) detail() string {
+	text := "error: " + e.msg + "\n"
+	if e.hint != "" {
+		text += "hint: " + e.hint + "\n"
+	}
+	return text
+}
+
+func usagef(format string, args ...any) *usageError {
+	return &usageError{msg: fmt.Sprintf(format, args...)}
+}
+
+func (e *usageError) withHint(format string, args ...any) *usageError {
+	e.hint = fmt.Sprintf(format, args...)
+	return e
+}
+
+// flagError words what pflag says of a command line, and guesses what was meant.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	var missing *pflag.ValueRequiredError
+	var bad *pflag.InvalidValueError
+	switch {
+	case errors.As(err, &unknown):
+		return unknownFlag(cmd, unknown)
+	case errors.As(err, &missing):
+		return usagef("--%s needs a value: --%s %s", missing.GetFlag().Name, missing.GetFlag().Name, valueName(missing.GetFlag()))
+	case errors.As(err, &bad):
+		reason := bad.Unwrap().Error()
+		if bad.GetFlag().Value.Type() == "int" {
+			reason = "want a number"
+		}
+		return usagef("--%s %q: %s", bad.GetFlag().Name, bad.GetValue(), reason)
+	}
+	return usagef("%s", err).withHint("%s --help lists the flags", cmd.CommandPath())
+}
+
+func unknownFlag(cmd *cobra.Command, unknown *pflag.NotExistError) error {
+	name := unknown.GetSpecifiedName()
+	if unknown.GetSpecifiedShortnames() != "" {
+		return usagef("there is no flag -%s", name).withHint("%s --help lists the flags", cmd.CommandPath())
+	}
+	err := usagef("there is no flag --%s", name).withHint("%s --help lists the flags", cmd.CommandPath())
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	if near := nearest(name, names); near != "" {
+		err.hint = fmt.Sprintf("did you mean --%s?", near)
+	}
+	return err
+}
+
+// valueName is the placeholder of a flag's value in its help.
+func valueName(f *pflag.Flag) string {
+	name, _ := pflag.UnquoteUsage(f)
+	return name
+}
+
+// exactlyOne and atMostOne check the number of arguments; what names the one.
+func exactlyOne(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return usagef("%s: %s is missing", cmd.CommandPath(), what).withHint("%s", cmd.UseLine())
+		}
+		return atMostOne(what)(cmd, args)
+	}
+}
+
+func atMostOne(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return usagef("%s: too many arguments: %q", cmd.CommandPath(), args[1:]).withHint("%s; it takes %s", cmd.UseLine(), what)
+		}
+		return nil
+	}
+}
+
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("%s takes no arguments: %q", cmd.CommandPath(), args)
+	}
+	return nil
+}
+
+// nearest returns the candidate that name may be a misspelling or the beginning of, or "".
+func nearest(name string, candidates []string) string {
+	best, found := min(len(name), max(2, len(name)/3)+1), ""
+	for _, c := range candidates {
+		d := distance(name, c)
+		if len(name) > 1 && strings.HasPrefix(c, name) {
+			d = 0
+		}
+		if d < best {
+			best, found = d, c
+		}
+	}
+	return found
+}
+
+// distance counts the letters to insert, delete or replace to get from a to b.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
