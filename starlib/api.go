@@ -79,8 +79,18 @@ func (s *signature) shown() string {
 // acceptsNone reports whether None is a value of p rather than "not given".
 func (p *param) acceptsNone() bool { return p.unset || slices.Contains(alternatives(p.typ), "None") }
 
-// alternatives splits a type such as "list[str] | None" into its parts.
-func alternatives(typ string) []string { return strings.Split(typ, " | ") }
+// alternatives splits a type such as "list[str | int] | None" into its parts: list[str | int] and None.
+func alternatives(typ string) []string {
+	var parts []string
+	for part := range strings.SplitSeq(typ, " | ") {
+		if n := len(parts); n > 0 && strings.Count(parts[n-1], "[") > strings.Count(parts[n-1], "]") {
+			parts[n-1] += " | " + part
+		} else {
+			parts = append(parts, part)
+		}
+	}
+	return parts
+}
 
 // signatureOf finds the signature of a function by its qualified name.
 func signatureOf(name string) (*signature, error) {

@@ -1,6 +1,7 @@
 package starlib
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -61,11 +62,15 @@ func brief(v starlark.Value) string {
 
 // store puts v, which is not a stand-in for "not given", into a field of an argument struct.
 func (p *param) store(v starlark.Value, field reflect.Value) error {
+	ptr := field.Addr().Interface()
+	u, ok := ptr.(starlark.Unpacker)
 	if v == starlark.None && !p.acceptsNone() {
+		if w := (*wantError)(nil); ok && errors.As(u.Unpack(v), &w) {
+			return w // it knows better what it takes
+		}
 		return wanted(p.described(), v, "")
 	}
-	ptr := field.Addr().Interface()
-	if u, ok := ptr.(starlark.Unpacker); ok {
+	if ok {
 		return u.Unpack(v)
 	}
 	switch ptr := ptr.(type) {

@@ -3,6 +3,8 @@ package starlib
 import (
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"go.starlark.net/starlark"
@@ -194,14 +196,18 @@ func (m *modeArg) Unpack(v starlark.Value) error {
 	if !ok || n > 0o177777 {
 		return fmt.Errorf("%s is no file mode; write it in octal, as in 0o644", i)
 	}
+	if digits := i.String(); n > 0o777 && n <= 777 && !strings.ContainsAny(digits, "89") {
+		return fmt.Errorf("%s is 0o%o; write 0o%s", digits, n, digits)
+	}
 	m.bits, m.given = uint32(n)&0o7777, true
 	return nil
 }
 
 // octal shows how a mode that was given as text is written.
 func octal(v starlark.Value) string {
-	s, ok := starlark.AsString(v)
-	if !ok || len(s) < 3 || len(s) > 4 {
+	s, _ := starlark.AsString(v)
+	s = strings.TrimLeft(strings.TrimPrefix(s, "0o"), "0")
+	if n, err := strconv.ParseUint(s, 8, 12); err != nil || n == 0 {
 		return ""
 	}
 	return "0o" + s

@@ -82,7 +82,11 @@ func (r *Run) knownLayer(info image.LayerInfo, src content.Fetcher) *Layer {
 }
 
 // appended is a layer on top.
-type appended struct{ layer *Layer }
+type appended struct {
+	layer *Layer
+	at    Origin
+	name  string // for errors
+}
 
 func (o *appended) needs() []*step { return []*step{o.layer.started().step} }
 
@@ -91,13 +95,17 @@ func (o *appended) apply(ctx context.Context, img *image.Image) (*image.Image, e
 	if err != nil {
 		return nil, err
 	}
-	return img.Append(o.layer.src, image.Added{Layer: built, CreatedBy: o.layer.createdBy, Created: o.layer.run.opts.Epoch})
+	next, err := img.Append(o.layer.src, image.Added{Layer: built, CreatedBy: o.layer.createdBy, Created: o.layer.run.opts.Epoch})
+	if err != nil {
+		return nil, &configError{o.at, o.name, err}
+	}
+	return next, nil
 }
 
 // append puts a layer on the image.
 func (i *Image) append(at Origin, op string, l *Layer) {
 	i.noteChange(at, op)
-	i.push(&appended{l})
+	i.push(&appended{l, at, op})
 }
 
 // File is one source of files of AddFiles.
@@ -145,7 +153,7 @@ func (i *Image) AddFiles(at Origin, files []File, opts *layer.Options) *Layer {
 		l.started()
 	}
 	l.change = i.noteChange(at, "add_files")
-	i.push(&appended{l})
+	i.push(&appended{l, at, "add_files"})
 	return l
 }
 
