@@ -40,8 +40,9 @@ type host struct {
 
 	reads, writes *places // blobs on their way from and to it
 
-	mounts   atomic.Bool // a mount worked here
-	noStream atomic.Bool // it refused a streamed upload
+	mounts      atomic.Bool // a mount worked here
+	noSelfMount atomic.Bool // it refused a mount from the target itself
+	noStream    atomic.Bool // it refused a streamed upload
 }
 
 func newHost(name string, opts *Options) *host {

@@ -81,11 +81,44 @@ var requestTests = []struct {
 		want: []string{"GET app manifest MANIFEST 200"},
 	},
 	{
-		name: "push of a new blob asks first",
+		name: "push of a small new blob asks by a mount",
 		run: func(t *testing.T, _ *registrytest.Server, repo *registry.Repository) {
 			expectTransfer(t, repo, small, nil, content.Uploaded)
 		},
-		want: []string{"HEAD app blob SMALL 404", "POST app upload 202", "PUT app session digest=SMALL 201"},
+		want: []string{"POST app upload mount=SMALL from=app 202", "PUT app session digest=SMALL 201"},
+	},
+	{
+		name: "push of a big new blob asks first",
+		run: func(t *testing.T, _ *registrytest.Server, repo *registry.Repository) {
+			expectTransfer(t, repo, big, nil, content.Uploaded)
+		},
+		want: []string{"HEAD app blob BIG 404", "POST app upload 202", "PUT app session digest=BIG 201"},
+	},
+	{
+		name: "push of big blobs where mounts are known to work",
+		run: func(t *testing.T, reg *registrytest.Server, repo *registry.Repository) {
+			reg.PushBlob("app", small.data)
+			expectTransfer(t, repo, small, nil, content.Present)
+			expectTransfer(t, repo, big, nil, content.Uploaded)
+			expectTransfer(t, repo, big, nil, content.Present)
+		},
+		want: []string{
+			"POST app upload mount=SMALL from=app 201",
+			"POST app upload mount=BIG from=app 202", "PUT app session digest=BIG 201",
+			"POST app upload mount=BIG from=app 201",
+		},
+	},
+	{
+		name:   "a registry that refuses mounts from the target is asked once",
+		quirks: registrytest.Quirks{SelfMount: 404},
+		run: func(t *testing.T, reg *registrytest.Server, repo *registry.Repository) {
+			expectTransfer(t, repo, small, nil, content.Uploaded)
+			expectTransfer(t, repo, small, nil, content.Present)
+		},
+		want: []string{
+			"POST app upload mount=SMALL from=app 404", "HEAD app blob SMALL 404", "POST app upload 202", "PUT app session digest=SMALL 201",
+			"HEAD app blob SMALL 200",
+		},
 	},
 	{
 		name: "push of what is there",
@@ -93,7 +126,7 @@ var requestTests = []struct {
 			reg.PushBlob("app", small.data)
 			expectTransfer(t, repo, small, nil, content.Present)
 		},
-		want: []string{"HEAD app blob SMALL 200"},
+		want: []string{"POST app upload mount=SMALL from=app 201"},
 	},
 	{
 		name: "push of what this repository is said to have",
@@ -101,7 +134,7 @@ var requestTests = []struct {
 			reg.PushBlob("app", small.data)
 			expectTransfer(t, repo, small, []string{reg.Host + "/base", repo.Location()}, content.Present)
 		},
-		want: []string{"HEAD app blob SMALL 200"},
+		want: []string{"POST app upload mount=SMALL from=app 201"},
 	},
 	{
 		name: "mount that works",
@@ -176,7 +209,7 @@ var requestTests = []struct {
 		},
 		want: []string{
 			"POST app upload 202", "PATCH app session 405", "DELETE app session 204",
-			"HEAD app blob SMALL 404", "POST app upload 202", "PUT app session digest=SMALL 201",
+			"POST app upload mount=SMALL from=app 202", "PUT app session digest=SMALL 201",
 			"HEAD app blob BIG 404", "POST app upload 202", "PUT app session digest=BIG 201",
 		},
 	},

@@ -15,6 +15,7 @@ type Quirks struct {
 	NoContentDigest  bool // Docker-Content-Digest is missing everywhere (ECR Public, old GitLab and Nexus)
 	PatchStatus      int  // of a PATCH that worked: 200, 201 (ECR), 204 (Pulp)
 	RefuseMount      bool // a mount opens a session, always (Artifactory, ECR)
+	SelfMount        int  // status of a mount from the repository itself
 	RefusePatch      int  // status of every PATCH: 404, 405, 411, 413, 416, 501 …
 	BlobHead         int  // status of every HEAD of a blob: 403, 405, 412, 500 …
 	ManifestHead     int  // status of every HEAD of a manifest
@@ -48,6 +49,8 @@ func (q *Quirks) refusal(r *http.Request, entry *record) int {
 	switch {
 	case r.Method == http.MethodPatch && entry.Class == ClassSession:
 		return q.RefusePatch
+	case entry.Class == ClassUpload && r.URL.Query().Get("from") == entry.Repository:
+		return q.SelfMount
 	case r.Method == http.MethodHead && entry.Class == ClassBlob:
 		return q.BlobHead
 	case r.Method == http.MethodHead && entry.Class == ClassManifest:
