@@ -1,0 +1,36 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"imgscript": main})
+}
+
+// TestScript runs the program as its users do. The commands that the scripts have beside testscript's own are in registrycmd_test.go and
+// processcmd_test.go.
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("..", "..", "testdata", "script"),
+		Setup: func(env *testscript.Env) error {
+			// Nothing of this machine's user or of other tests.
+			for _, set := range []string{
+				"HOME=" + env.WorkDir, "XDG_CACHE_HOME=" + filepath.Join(env.WorkDir, ".cache"), "DOCKER_CONFIG=" + filepath.Join(env.WorkDir, ".docker"),
+				"TMPDIR=" + filepath.Join(env.WorkDir, ".tmp"),
+			} {
+				env.Vars = append(env.Vars, set)
+			}
+			env.Values[registriesKey{}] = &registries{t: env.T().(testing.TB)}
+			return os.MkdirAll(filepath.Join(env.WorkDir, ".tmp"), 0o700)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"registry": cmdRegistry, "seed": cmdSeed, "tags": cmdTags, "manifest": cmdManifest, "config": cmdConfig, "files": cmdFiles,
+			"exits": cmdExits, "interrupt": cmdInterrupt,
+		},
+	})
+}
