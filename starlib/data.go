@@ -329,6 +329,9 @@ type fileArgs struct {
 }
 
 func localFile(_ *starlark.Thread, a *fileArgs) (starlark.Value, error) {
+	if a.Path == "" {
+		return nil, errors.New("file: the path is empty")
+	}
 	f := build.File{Local: a.Path, Mode: a.Mode.ptr(), UID: a.UID, GID: a.GID, ModTime: a.MTime.ptr()}
 	return &fileValue{kind: "file", file: f}, nil
 }

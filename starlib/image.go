@@ -321,6 +321,9 @@ func (i *imageValue) save(thread *starlark.Thread, a *saveArgs) (starlark.Value,
 	if err := i.flush(); err != nil {
 		return nil, fmt.Errorf("save: %w", err)
 	}
+	if len(a.Env) == 0 {
+		a.Env = nil // nothing to add is no change
+	}
 	saved := i.b.Save(here(thread), &build.SaveOptions{
 		Tags: a.Tags, To: a.To, LeaveForeign: !a.CopyRemoteLayers, IgnorePresent: a.IgnoreExists,
 		Changes: image.Changes{Cmd: a.Cmd, Env: a.Env, WorkingDir: a.WorkingDir},

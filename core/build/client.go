@@ -270,7 +270,7 @@ func (r *Run) FileBlob(p string) (*Blob, error) {
 	}
 	f, err := tree.Open(name)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", quoted(p), reason(err))
 	}
 	defer f.Close()
 	info, err := f.Stat()

@@ -372,6 +372,24 @@ func (s *search) Fetch(ctx context.Context, desc content.Descriptor) (io.ReadClo
 	return nil, fmt.Errorf("layer %s: %w", desc.Digest, errors.Join(failures...))
 }
 
+// locate finds the repository that has a blob, and holds it to its size: nobody reads a blob that is mounted. It names none when only a fetch can tell.
+func (s *search) locate(ctx context.Context, desc content.Descriptor) ([]string, error) {
+	for _, ref := range s.refs {
+		if ref.Transport != "docker" || s.run.mayUse(ref, false) != nil {
+			continue
+		}
+		there, err := s.access.client.Repository(ref.Host, ref.Repository).StatBlob(ctx, desc.Digest)
+		switch {
+		case err != nil:
+			continue
+		case there.Size >= 0 && there.Size != desc.Size:
+			return nil, fmt.Errorf("layer %s in %s: %w: it has %d bytes, not %d", desc.Digest, ref.Name(), content.ErrVerification, there.Size, desc.Size)
+		}
+		return []string{ref.Host + "/" + ref.Repository}, nil
+	}
+	return nil, nil
+}
+
 // Sources implements content.Locator.
 func (s *search) Sources(content.Descriptor) []string {
 	var names []string

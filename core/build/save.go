@@ -74,22 +74,25 @@ func (i *Image) destination(o *SaveOptions) (transport.Reference, []string, erro
 	if o.To != "" {
 		var err error
 		if ref, err = parseTarget(o.To); err != nil {
-			return ref, nil, err
+			return ref, nil, fmt.Errorf("to: %w", err)
 		}
 	}
 	if ref.Transport == "" {
 		return ref, nil, fmt.Errorf(`the image has no target: name one, as in image(%q, "registry/repository") or save(to = "registry/repository")`, i.Base())
 	}
-	tags := slices.Clone(o.Tags)
-	if tags == nil {
-		tags = []string{ref.TagOrLatest()}
+	if o.Tags == nil {
+		return ref, []string{ref.TagOrLatest()}, nil
 	}
-	for _, tag := range tags {
+	tags := []string{}
+	var bad []error
+	for _, tag := range o.Tags {
 		if err := registry.ValidTag(tag); err != nil {
-			return ref, nil, err
+			bad = append(bad, err)
+		} else if !slices.Contains(tags, tag) {
+			tags = append(tags, tag)
 		}
 	}
-	return ref, tags, nil
+	return ref, tags, errors.Join(bad...)
 }
 
 // locationOf is the name under which a run knows a repository.

@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
@@ -169,7 +170,7 @@ func (r *Run) ReadFile(p string, limit int64) ([]byte, error) {
 	}
 	f, err := tree.Open(name)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", quoted(p), reason(err))
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err != nil {
@@ -182,6 +183,23 @@ func (r *Run) ReadFile(p string, limit int64) ([]byte, error) {
 		err = fmt.Errorf("%q has more than %d bytes", p, limit)
 	}
 	return data, err
+}
+
+// reason is the reason of a file system's error, without the path as the system knows it.
+func reason(err error) error {
+	var e *fs.PathError
+	if errors.As(err, &e) {
+		return e.Err
+	}
+	return err
+}
+
+// quoted is a path as it was written, in quotes if it could be taken for something else.
+func quoted(p string) string {
+	if q := strconv.Quote(p); q != `"`+p+`"` || strings.ContainsAny(p, " :") {
+		return q
+	}
+	return p
 }
 
 // Glob returns the files (no directories) whose paths match one of include and none of exclude, sorted and once each, as paths that

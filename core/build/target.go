@@ -78,14 +78,28 @@ func (t *target) Push(ctx context.Context, desc content.Descriptor, open content
 // Mount implements content.Mounter, for repositories that can't too.
 func (t *target) Mount(ctx context.Context, desc content.Descriptor, from []string, open content.Opener) (content.Transfer, error) {
 	how := content.Present
-	_, err := t.run.flights.do(ctx, flightKey{t.location, desc.Digest}, func() (err error) {
-		how, err = t.first(ctx, desc, from, open)
+	key := flightKey{t.location, desc.Digest}
+	if t.always {
+		key.what = resent{t, desc.Digest} // once by each that wants it sent again
+	}
+	_, err := t.run.flights.do(ctx, key, func() (err error) {
+		if t.always {
+			how, err = t.send(ctx, desc, from, open)
+		} else {
+			how, err = t.first(ctx, desc, from, open)
+		}
 		return err
 	})
 	if err == nil {
 		t.note(desc, how)
 	}
 	return how, err
+}
+
+// resent is a blob that one target sends though it may be there.
+type resent struct {
+	by     *target
+	digest digest.Digest
 }
 
 // first brings a blob to this repository. When another repository of the registry is being given it, that comes first, and the blob is mounted from there.
@@ -150,8 +164,14 @@ func (t *target) layer(ctx context.Context, l *Layer) error {
 // place brings a finished layer here.
 func (t *target) place(ctx context.Context, l *Layer, built layer.Layer) (content.Transfer, error) {
 	var from []string
-	if locator, ok := l.src.(content.Locator); ok {
-		from = locator.Sources(built.Descriptor)
+	switch src := l.src.(type) {
+	case *search:
+		var err error
+		if from, err = src.locate(ctx, built.Descriptor); err != nil {
+			return content.Uploaded, err
+		}
+	case content.Locator:
+		from = src.Sources(built.Descriptor)
 	}
 	return t.Mount(ctx, built.Descriptor, from, content.FromFetcher(l.src, built.Descriptor))
 }
