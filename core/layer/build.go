@@ -222,7 +222,7 @@ func unreadable(ctx context.Context, views views, entries []Entry, first error) 
 			f.Close()
 			continue
 		}
-		all = append(all, &Error{Source: e.Source, Path: e.local.name, Err: err, Hint: "make it readable or ignore it"})
+		all = append(all, &Error{Source: e.Source, Path: written(e.Source, e.local.rel), Err: err, Hint: "make it readable or ignore it"})
 	}
 	if len(all) == 0 {
 		return first

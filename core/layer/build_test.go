@@ -99,13 +99,13 @@ func TestCustomStreamOfWrongSize(t *testing.T) {
 		stream   io.Reader
 		want     string
 	}{
-		{10, strings.NewReader("123456789"), `add "custom_file": "x": ends after 9 of the promised 10 bytes`},
-		{10, strings.NewReader("12345678901"), `add "custom_file": "x": has more than the promised 10 bytes`},
-		{0, strings.NewReader("1"), `add "custom_file": "x": has more than the promised 0 bytes`},
-		{5_000_000, io.LimitReader(endless(0), 4_999_999), `add "custom_file": "x": ends after 4999999 of the promised 5000000 bytes`},
-		{5_000_000, endless(0), `add "custom_file": "x": has more than the promised 5000000 bytes`},
-		{5, io.MultiReader(strings.NewReader("12"), failing{}), `add "custom_file": "x": broken`},
-		{5, stuck{}, `add "custom_file": "x": multiple Read calls return no data or error`},
+		{10, strings.NewReader("123456789"), `custom_file: /x: ends after 9 of the promised 10 bytes`},
+		{10, strings.NewReader("12345678901"), `custom_file: /x: has more than the promised 10 bytes`},
+		{0, strings.NewReader("1"), `custom_file: /x: has more than the promised 0 bytes`},
+		{5_000_000, io.LimitReader(endless(0), 4_999_999), `custom_file: /x: ends after 4999999 of the promised 5000000 bytes`},
+		{5_000_000, endless(0), `custom_file: /x: has more than the promised 5000000 bytes`},
+		{5, io.MultiReader(strings.NewReader("12"), failing{}), `custom_file: /x: broken`},
+		{5, stuck{}, `custom_file: /x: multiple Read calls return no data or error`},
 	} {
 		_, _, err := scanBuild(t, []File{{Target: "x", Custom: customFile(c.promised, c.stream)}}, nil)
 		if err == nil || err.Error() != c.want {
@@ -293,7 +293,7 @@ func TestReadError(t *testing.T) {
 	for _, size := range []int{100, 1 << 20} {
 		tree := TreeFS(dyingFS{fstest.MapFS{"a": {Data: make([]byte, size)}}})
 		_, _, err := scanBuild(t, []File{{Target: "/", Tree: tree, Local: ".", Name: "./"}}, nil)
-		if !errors.Is(err, syscall.EIO) || err.Error() != `add "./": "a": input/output error` {
+		if !errors.Is(err, syscall.EIO) || err.Error() != `./a: input/output error` {
 			t.Errorf("%d bytes: %v", size, err)
 		}
 	}

@@ -131,9 +131,9 @@ func (e *Entry) Open(ctx context.Context) (io.ReadCloser, error) {
 }
 
 func (e *Entry) wrap(err error) error {
-	name := e.Path
+	name := "/" + e.Path
 	if e.local != nil {
-		name = e.local.name
+		name = written(e.Source, e.local.rel)
 	}
 	return &Error{Source: e.Source, Path: name, Err: err}
 }

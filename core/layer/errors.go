@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -25,17 +26,33 @@ var (
 // Error says what is wrong with one path of one source.
 type Error struct {
 	Source string // how the call names the source; "" when it has no name
-	Path   string // the path that is bad, in its Tree or in the layer
+	Path   string // what is bad: Source, a path below it as the call would write it, or a path in the layer
 	Err    error
 	Hint   string // what to do about it; "" when there is nothing to say
 }
 
-// Error returns the message without the hint.
+// Error returns the message without the hint: "./dist/a: permission denied", or "custom_file: /a: …" for what is no local path.
 func (e *Error) Error() string {
-	if e.Source == "" || e.Source == e.Path {
-		return fmt.Sprintf("add %q: %v", e.Path, e.Err)
+	if e.Source == "" || e.Source == e.Path || strings.HasPrefix(e.Path, strings.TrimSuffix(e.Source, "/")+"/") {
+		return fmt.Sprintf("%s: %v", quoted(e.Path), e.Err)
 	}
-	return fmt.Sprintf("add %q: %q: %v", e.Source, e.Path, e.Err)
+	return fmt.Sprintf("%s: %s: %v", quoted(e.Source), quoted(e.Path), e.Err)
+}
+
+// quoted is a path as it was written, in quotes if it holds what a terminal acts on or what ends a path in a message.
+func quoted(p string) string {
+	if q := strconv.Quote(p); q != `"`+p+`"` || p == "" || strings.ContainsAny(p, " :") {
+		return q
+	}
+	return p
+}
+
+// written is the path of a file as the call would write it that names the source; rel is the file's path in the source.
+func written(source, rel string) string {
+	if rel == "" {
+		return source
+	}
+	return strings.TrimSuffix(source, "/") + "/" + rel
 }
 
 // Unwrap returns Err.

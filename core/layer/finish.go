@@ -68,7 +68,7 @@ func (s *scanner) conflict(a, b *node) {
 	if a.Source == b.Source {
 		err = fmt.Errorf("%w: by a %v and a %v", ErrConflict, a.Type, b.Type)
 	}
-	s.problem(b.Source, b.Path, err, "")
+	s.problem(b.Source, "/"+b.Path, err, "")
 }
 
 // table is nodes sorted by path, each path once.
@@ -102,7 +102,7 @@ func (s *scanner) checkParents(t table) {
 			seen[dir] = true
 			if above := t.find(dir); above != nil && above.Type != TypeDirectory && !above.taken {
 				err := fmt.Errorf("%w: %q puts %q there and %q a %v at %q", ErrConflict, n.Source, n.Path, above.Source, above.Type, above.Path)
-				s.problem(n.Source, n.Path, err, "")
+				s.problem(n.Source, "/"+n.Path, err, "")
 			}
 		}
 	}
@@ -122,7 +122,7 @@ func (s *scanner) checkWhiteouts(t table) {
 		}
 		if there != nil {
 			err := fmt.Errorf("%w: %q removes it and %q puts a %v at %q", ErrConflict, n.Source, there.Source, there.Type, there.Path)
-			s.problem(n.Source, name, err, hint)
+			s.problem(n.Source, "/"+name, err, hint)
 		}
 	}
 }
@@ -142,7 +142,7 @@ func (s *scanner) warnFolded(t table) {
 			other = seen[name]
 		}
 		if other != nil {
-			s.warn(fmt.Sprintf("add %q: %q and %q differ only in case", n.Source, other.Path, n.Path))
+			s.warn(fmt.Sprintf("%s: %q and %q differ only in case", quoted(n.Source), other.Path, n.Path))
 		}
 		seen[name] = n
 	}

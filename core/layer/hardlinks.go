@@ -36,7 +36,7 @@ func (s *scanner) orderHardLinks(t table) {
 		}
 		file, err := linkedFile(t, n)
 		if err != nil {
-			s.problem(n.Source, n.Path, err, "")
+			s.problem(n.Source, "/"+n.Path, err, "")
 			continue
 		}
 		if file == nil {

@@ -55,7 +55,7 @@ func TestFileChangesBeforeRead(t *testing.T) {
 			must(t, change(file))
 			var m content.Memory
 			_, err = Build(t.Context(), &m, entries, nil)
-			if !errors.Is(err, ErrChanged) || !strings.Contains(err.Error(), `"sub/file"`) {
+			if !errors.Is(err, ErrChanged) || !strings.Contains(err.Error(), `./sub/file: `) {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -337,7 +337,7 @@ func TestAbsoluteLinkKept(t *testing.T) {
 // TestDevicesRefused names a device, which everybody has one of.
 func TestDevicesRefused(t *testing.T) {
 	_, err := Scan(t.Context(), []File{{Target: "/null", Tree: openTree(t, "/dev"), Local: "null"}}, nil)
-	if err == nil || err.Error() != `add "null": is a character device, which layers of local files cannot have` {
+	if err == nil || err.Error() != `null: is a character device, which layers of local files cannot have` {
 		t.Errorf("got %v", err)
 	}
 	if _, err := openTree(t, "/dev").Open("null"); err == nil {
@@ -391,7 +391,7 @@ func checkUnreadable(t *testing.T, dir string) {
 	must(t, os.Chmod(filepath.Join(dir, "src/a"), 0))
 	must(t, os.Chmod(filepath.Join(dir, "src/b"), 0))
 	_, _, err := scanBuild(t, all, nil)
-	want := "add \"./src\": \"src/a\": permission denied\nadd \"./src\": \"src/b\": permission denied"
+	want := "./src/a: permission denied\n./src/b: permission denied"
 	if !errors.Is(err, fs.ErrPermission) || err.Error() != want {
 		t.Errorf("files: got %v, want %s", err, want)
 	}
@@ -399,7 +399,7 @@ func checkUnreadable(t *testing.T, dir string) {
 	defer os.Chmod(filepath.Join(dir, "src/d"), 0o755)
 	_, err = Scan(t.Context(), all, nil)
 	var own *Error
-	if !errors.As(err, &own) || own.Path != "src/d" || !errors.Is(err, fs.ErrPermission) || own.Hint == "" {
+	if !errors.As(err, &own) || own.Path != "./src/d" || !errors.Is(err, fs.ErrPermission) || own.Hint == "" {
 		t.Errorf("directory: got %v", err)
 	}
 	if _, err := tree.Open("src/a"); !errors.Is(err, fs.ErrPermission) {

@@ -131,7 +131,7 @@ func TestHeaderBytes(t *testing.T) {
 func TestHeaderBadXattr(t *testing.T) {
 	for _, name := range []string{"a=b", "", "a\x00"} {
 		_, err := appendHeader(nil, &Entry{Path: "x", Source: "s", Xattrs: map[string]string{name: ""}})
-		if own := (*Error)(nil); !errors.As(err, &own) || own.Path != "x" {
+		if own := (*Error)(nil); !errors.As(err, &own) || own.Path != "/x" {
 			t.Errorf("%q: %v", name, err)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 type local struct {
 	tree *Tree
 	name string
+	rel  string // its path in the source
 	stat stat
 }
 

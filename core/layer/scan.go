@@ -139,7 +139,7 @@ func (s *scanner) source(ctx context.Context, group *errgroup.Group, order int, 
 		return
 	}
 	if s.opts.OnBase && isLinkInBases(target) {
-		s.warn(fmt.Sprintf("add %q: target %q is below a directory that is a link in many bases: name the one below /usr", name, f.Target))
+		s.warn(fmt.Sprintf("%s: target %q is below a directory that is a link in many bases: name the one below /usr", quoted(name), f.Target))
 	}
 	if f.Custom != nil {
 		s.custom(order, name, target, into, f)
@@ -163,7 +163,7 @@ func (s *scanner) find(p *place, f File) (stat, bool) {
 		f.Local = path.Clean(f.Local)
 	}
 	if err := checkLocal("add", f.Local); err != nil {
-		s.problem(p.source, f.Local, fmt.Errorf("%w: want a path below the root", ErrOutside), "")
+		s.problem(p.source, p.source, fmt.Errorf("%w: want a path below the root", ErrOutside), "")
 		return stat{}, false
 	}
 	dir, _, err := resolve(p.tree, p.view, ".", path.Dir(f.Local))
@@ -176,9 +176,9 @@ func (s *scanner) find(p *place, f File) (stat, bool) {
 	}
 	hint := ""
 	if isNotExist(err) {
-		hint = didYouMean(p.view, f.Local)
+		hint = didYouMean(p.view, p.source, f.Local)
 	}
-	s.problem(p.source, f.Local, err, hint)
+	s.problem(p.source, p.source, err, hint)
 	return stat{}, false
 }
 
@@ -191,10 +191,10 @@ func (s *scanner) localSource(ctx context.Context, group *errgroup.Group, p plac
 	}
 	if st.isDir() {
 		if f.overrides() {
-			s.problem(p.source, f.Local, errOverrides, "")
+			s.problem(p.source, p.source, errOverrides, "")
 			return
 		}
-		s.roots = append(s.roots, &node{Entry: Entry{Path: p.target, local: &local{p.tree, p.local, st}}, order: p.order})
+		s.roots = append(s.roots, &node{Entry: Entry{Path: p.target, local: &local{p.tree, p.local, p.rel, st}}, order: p.order})
 		s.parents(p.target, p.source, p.order)
 		s.targetDir(p, st)
 		start(group, func() error { return s.walk(ctx, group, p, st) })
@@ -204,7 +204,7 @@ func (s *scanner) localSource(ctx context.Context, group *errgroup.Group, p plac
 		p.target = path.Join(p.target, path.Base(f.Local))
 	}
 	if p.target == "" {
-		s.problem(p.source, f.Local, errors.New(`is a file and cannot become the root directory`), `end the target in "/" to put the file there`)
+		s.problem(p.source, p.source, errors.New(`is a file and cannot become the root directory`), `end the target in "/" to put the file there`)
 		return
 	}
 	s.parents(path.Dir(p.target), p.source, p.order)
@@ -227,7 +227,7 @@ func (s *scanner) targetDir(p place, st stat) {
 		return
 	}
 	n := s.parent(p.target, p.source, p.order)
-	n.rank, n.local = rankTarget, &local{p.tree, p.local, st}
+	n.rank, n.local = rankTarget, &local{p.tree, p.local, p.rel, st}
 	s.add(n)
 }
 
@@ -310,7 +310,11 @@ func (s *scanner) problemOf(p place, err error) {
 	}
 	var own *Error
 	if errors.As(err, &own) {
-		s.problem(p.source, own.Path, own.Err, own.Hint)
+		rel := p.rel
+		if own.Path != p.local {
+			rel = path.Join(rel, path.Base(own.Path)) // a file in it
+		}
+		s.problem(p.source, written(p.source, rel), own.Err, own.Hint)
 		return
 	}
 	hint := ""
@@ -320,7 +324,7 @@ func (s *scanner) problemOf(p place, err error) {
 	if errors.Is(err, fs.ErrPermission) {
 		hint = "make it readable or ignore it"
 	}
-	s.problem(p.source, p.local, err, hint)
+	s.problem(p.source, written(p.source, p.rel), err, hint)
 }
 
 // errors returns the problems in an order that does not depend on who found which first.

@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// didYouMean returns a hint for a local path that does not exist: the name beside its first missing part that is most like it.
-func didYouMean(v view, name string) string {
+// didYouMean returns a hint for a local path that does not exist: the name beside its first missing part that is most like it. source is how
+// the call names the path.
+func didYouMean(v view, source, name string) string {
 	dir, rest := ".", strings.Split(name, "/")
 	for len(rest) > 1 {
 		next := path.Join(dir, rest[0])
@@ -28,6 +29,11 @@ func didYouMean(v view, name string) string {
 	}
 	if best == "" {
 		return ""
+	}
+	missing := len(rest)
+	if words := strings.Split(strings.TrimRight(source, "/"), "/"); len(words) >= missing && words[len(words)-missing] == rest[0] {
+		words[len(words)-missing] = best
+		return fmt.Sprintf("did you mean %q?", strings.Join(words, "/"))
 	}
 	return fmt.Sprintf("did you mean %q?", path.Join(append([]string{dir, best}, rest[1:]...)...))
 }

@@ -116,7 +116,7 @@ func (s *scanner) node(p place, st stat) (*node, error) {
 	}
 	n := &node{rank: rankLocal, order: p.order, Entry: Entry{
 		Path: p.target, UID: s.opts.UID, GID: s.opts.GID, ModTime: s.opts.ModTime, Source: p.source,
-		local: &local{p.tree, p.local, st},
+		local: &local{p.tree, p.local, p.rel, st},
 	}}
 	switch st.mode.Type() {
 	case 0:
@@ -134,7 +134,7 @@ func (s *scanner) node(p place, st stat) (*node, error) {
 		n.Type, n.Mode, n.Link = TypeSymlink, 0o777, text
 		n.link = &link{place: p}
 	case fs.ModeSocket:
-		s.warn(fmt.Sprintf("add %q: %q: socket skipped", p.source, p.local))
+		s.warn(quoted(written(p.source, p.rel)) + ": socket skipped")
 		return nil, nil
 	default:
 		return nil, fmt.Errorf("is a %s, which layers of local files cannot have", kindOf(st.mode))
