@@ -43,6 +43,7 @@ type host struct {
 	mounts      atomic.Bool // a mount worked here
 	noSelfMount atomic.Bool // it refused a mount from the target itself
 	noStream    atomic.Bool // it refused a streamed upload
+	intake      *intake
 }
 
 func newHost(name string, opts *Options) *host {
@@ -50,12 +51,15 @@ func newHost(name string, opts *Options) *host {
 	if name == dockerHub {
 		addr = dockerHubAddr
 	}
-	return &host{
+	h := &host{
 		name: name, addr: addr,
 		mayBePlain: isLoopback(addr) || isListed(opts.Insecure, addr),
 		reads:      &places{semaphore.NewWeighted(int64(opts.Transfers)), opts.Timeouts.Idle},
 		writes:     &places{semaphore.NewWeighted(int64(opts.Transfers)), opts.Timeouts.Idle},
+		intake:     newIntake(addr, 0),
 	}
+	h.noStream.Store(h.intake.whole)
+	return h
 }
 
 // isLoopback reports whether addr is this computer by its text alone: a name that resolves to it is not enough.

@@ -66,7 +66,7 @@ func passing(err error) bool {
 	switch {
 	case errors.As(err, &source) && source.unopened:
 		return false
-	case errors.As(err, new(*lostSession)), errors.Is(err, content.ErrVerification):
+	case errors.As(err, new(*curable)), errors.Is(err, content.ErrVerification):
 		return true
 	case errors.As(err, &e) && e.Status != 0:
 		return passingStatus(e.Status)
@@ -113,6 +113,15 @@ func (r *retrier) send(ctx context.Context, req *request) (*http.Response, error
 			return nil, err
 		}
 	}
+}
+
+// again waits for the try after number try, which ended with err. It returns an error when there must be none.
+func (s *shared) again(ctx context.Context, try int, err error) error {
+	wait, again := s.opts.Backoff.wait(try, err)
+	if !again || ctx.Err() != nil {
+		return tried(err, try)
+	}
+	return s.opts.Sleep(ctx, wait)
 }
 
 // again is the loop of operations that consist of several requests: it calls f until it succeeds, says that its error is final (one

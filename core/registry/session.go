@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -18,6 +19,12 @@ type session struct {
 	repo    *Repository
 	subject string
 	url     *url.URL // where to go on; every answer may change it
+
+	offset   int64 // bytes that the registry has acknowledged
+	sent     int64 // bytes that it may have
+	least    int64 // bytes that each part but the last should have (OCI-Chunk-Min-Length); 0 is any
+	unsure   bool  // a request broke off: offset must be asked for
+	doubtful bool  // it acknowledged parts and did not count them
 }
 
 // startUpload opens an upload session. With a mount in the query the answer may be that the blob is there now: then there is no session.
@@ -39,7 +46,8 @@ func (r *Repository) startUpload(ctx context.Context, subject string, query url.
 		if resp.StatusCode == http.StatusCreated && query.Has("mount") {
 			return false, nil
 		}
-		s = &session{repo: r, subject: subject}
+		least, _ := strconv.ParseInt(resp.Header.Get("OCI-Chunk-Min-Length"), 10, 64)
+		s = &session{repo: r, subject: subject, least: max(least, 0)}
 		return false, s.moved(resp, true)
 	})
 	return s, err

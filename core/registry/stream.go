@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/opencontainers/go-digest"
 
@@ -16,37 +17,58 @@ import (
 // by its digest at the end. When the registry refuses that (which is remembered) or anything else goes wrong on the way, the
 // finished blob is sent as any other.
 func (r *Repository) PushPending(ctx context.Context, mediaType string, p content.Pending) (content.Descriptor, error) {
+	var s *session
 	if !r.host.noStream.Load() {
-		desc, started, err := r.stream(ctx, p)
-		if err == nil || !started {
+		desc, begun, err := r.stream(ctx, p)
+		if err == nil || begun == nil {
 			desc.MediaType = mediaType
 			return desc, err
 		}
+		s = begun
 	}
+	resumable := s != nil && s.unsure
 	desc, err := p.Wait(ctx)
 	if err != nil {
+		if resumable {
+			s.cancel(ctx)
+		}
 		return content.Descriptor{}, err
 	}
-	_, err = r.Mount(ctx, desc, nil, p.Open)
+	if !resumable {
+		_, err = r.Mount(ctx, desc, nil, p.Open)
+	} else {
+		err = r.goOn(ctx, s, desc, p.Open)
+	}
 	desc.MediaType = mediaType
 	return desc, err
 }
 
-// stream is one attempt to send a blob that grows. It is not started if the registry opens no upload, which sending the blob in
-// another way would not help.
-func (r *Repository) stream(ctx context.Context, p content.Pending) (desc content.Descriptor, started bool, err error) {
-	s, err := r.startUpload(ctx, "blob", nil, r.push())
+// goOn sends what a session lacks of a blob.
+func (r *Repository) goOn(ctx context.Context, s *session, desc content.Descriptor, open content.Opener) error {
+	u, err := r.upload(desc, open)
 	if err != nil {
-		return desc, false, err
+		return err
+	}
+	s.subject = blobSubject(desc.Digest)
+	u.session = s
+	return u.send(ctx)
+}
+
+// stream is one attempt to send a blob that grows. It returns no session with its error if the registry opens none, which sending the
+// blob in another way would not help. A session that broke off is unsure, any other was given back.
+func (r *Repository) stream(ctx context.Context, p content.Pending) (desc content.Descriptor, s *session, err error) {
+	s, err = r.startUpload(ctx, "blob", nil, r.push())
+	if err != nil {
+		return desc, nil, err
 	}
 	desc, err = s.stream(ctx, p)
-	if err != nil {
+	if err != nil && !s.unsure {
 		s.cancel(ctx)
 		if refusesStreams(err) {
 			r.host.noStream.Store(true)
 		}
 	}
-	return desc, true, err
+	return desc, s, err
 }
 
 func (s *session) stream(ctx context.Context, p content.Pending) (content.Descriptor, error) {
@@ -66,6 +88,9 @@ func (s *session) stream(ctx context.Context, p content.Pending) (content.Descri
 	}))
 	place.free()
 	if err != nil {
+		if sent != nil && passing(err) && ctx.Err() == nil {
+			s.sent, s.unsure = sent.n.Load(), true
+		}
 		return content.Descriptor{}, err
 	}
 	desc, err := sent.wait(ctx, p)
@@ -92,19 +117,19 @@ func refusesStreams(err error) bool {
 type hashReader struct {
 	io.ReadCloser
 	hash digest.Digester
-	n    int64
+	n    atomic.Int64 // net/http may read on for a moment when the request has failed
 }
 
 func (h *hashReader) Read(p []byte) (int, error) {
 	n, err := h.ReadCloser.Read(p)
-	h.n += int64(n)
+	h.n.Add(int64(n))
 	h.hash.Hash().Write(p[:n]) // a hash never fails
 	return n, err
 }
 
 // wait returns the descriptor of the finished blob, which must be what was sent.
 func (h *hashReader) wait(ctx context.Context, p content.Pending) (content.Descriptor, error) {
-	sent := content.Descriptor{Digest: h.hash.Digest(), Size: h.n}
+	sent := content.Descriptor{Digest: h.hash.Digest(), Size: h.n.Load()}
 	if b, ok := p.(*unknownBlob); ok && b.algorithm() == digest.Canonical {
 		return sent, b.check(sent)
 	}
@@ -157,7 +182,7 @@ func (b *unknownBlob) Wait(ctx context.Context) (content.Descriptor, error) {
 	if _, err := io.Copy(io.Discard, h); err != nil {
 		return content.Descriptor{}, err
 	}
-	desc := content.Descriptor{MediaType: content.OctetStream, Digest: h.hash.Digest(), Size: h.n}
+	desc := content.Descriptor{MediaType: content.OctetStream, Digest: h.hash.Digest(), Size: h.n.Load()}
 	return desc, b.check(desc)
 }
 

@@ -135,6 +135,7 @@ func (s *Server) authorize(w *answer, r *http.Request, entry *record) bool {
 		user, ok := s.login(r)
 		entry.user.Store(user)
 		switch {
+		case !ok && s.expired(w, r):
 		case ok && (s.allowed(user, entry.Repository, action) || entry.Class == ClassPing && user != ""):
 			return s.mayMount(r, entry, func(repository string) bool { return s.allowed(user, repository, "pull") })
 		case ok && user != "":
@@ -151,6 +152,9 @@ func (s *Server) authorize(w *answer, r *http.Request, entry *record) bool {
 	if ok && (one.has(entry.Repository, action) || entry.Class == ClassPing) {
 		return s.mayMount(r, entry, func(repository string) bool { return one.has(repository, "pull") })
 	}
+	if !ok && s.expired(w, r) {
+		return false
+	}
 	challenge := fmt.Sprintf(`Bearer realm="%s%s",service="registrytest"`, s.URL, tokenPath)
 	if entry.Repository != "" {
 		challenge += fmt.Sprintf(`,scope="repository:%s:%s"`, entry.Repository, action)
@@ -161,6 +165,22 @@ func (s *Server) authorize(w *answer, r *http.Request, entry *record) bool {
 	w.Header().Set("WWW-Authenticate", challenge)
 	refuse(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
 	return false
+}
+
+// expired answers a credential that is not valid in the way of ECR, if that is the quirk.
+func (s *Server) expired(w *answer, r *http.Request) bool {
+	s.mu.Lock()
+	status := s.quirks.ExpiredStatus
+	closes := s.quirks.CloseOn401
+	s.mu.Unlock()
+	if closes {
+		w.Header().Set("Connection", "close")
+	}
+	if status == 0 || r.Header.Get("Authorization") == "" {
+		return false
+	}
+	http.Error(w, "Your authorization token has expired. Reauthenticate and try again.", status)
+	return true
 }
 
 // mayMount turns a mount from a repository that the user may not read into an ordinary upload, as registries do.

@@ -1,12 +1,13 @@
 package registrytest
 
 import (
+	"io"
 	"net/http"
 	"strings"
 	"time"
 )
 
-// Fault is something that goes wrong with requests that match. What it does is the first of Drop, Lost, Stall, Status and Truncate
+// Fault is something that goes wrong with requests that match. What it does is the first of Drop, CutBody, Lost, Stall, Status and Truncate
 // that is set; none of them lets the request pass, after the Delay.
 type Fault struct {
 	Method string // "" is any
@@ -17,6 +18,7 @@ type Fault struct {
 
 	Delay    time.Duration // before anything else
 	Drop     bool          // the connection breaks before the request is read
+	CutBody  int64         // the connection breaks when as many bytes of the request's body have taken effect
 	Lost     bool          // the request takes effect and the connection breaks in place of an answer
 	Stall    bool          // no answer, or, with Truncate, no more of it, until the client leaves
 	Status   int           // the answer
@@ -67,6 +69,10 @@ func (s *Server) fail(f *Fault, w *answer, r *http.Request) bool {
 	switch {
 	case f.Drop:
 		panic(http.ErrAbortHandler)
+	case f.CutBody > 0:
+		r.Body = &cutBody{r.Body, f.CutBody}
+		s.backend.ServeHTTP(&nowhere{h: http.Header{}}, r)
+		panic(http.ErrAbortHandler)
 	case f.Lost:
 		s.backend.ServeHTTP(&nowhere{h: http.Header{}}, r)
 		panic(http.ErrAbortHandler)
@@ -97,6 +103,22 @@ func (s *Server) stall(r *http.Request) {
 	case <-r.Context().Done():
 	case <-s.done:
 	}
+}
+
+// cutBody is a request's body that breaks off.
+type cutBody struct {
+	io.ReadCloser
+	left int64
+}
+
+// Read implements io.Reader.
+func (c *cutBody) Read(p []byte) (int, error) {
+	if c.left == 0 {
+		return 0, io.ErrUnexpectedEOF
+	}
+	n, err := c.ReadCloser.Read(p[:min(int64(len(p)), c.left)])
+	c.left -= int64(n)
+	return n, err
 }
 
 // nowhere is an answer that nobody gets.

@@ -136,15 +136,19 @@ func (r *Request) classify() {
 	}
 }
 
-// countedBody counts what is read of a request's body.
+// countedBody counts what is read of a request's body, and tells when it breaks off.
 type countedBody struct {
 	io.ReadCloser
-	n *atomic.Int64
+	n      *atomic.Int64
+	broken func() // it broke off
 }
 
 func (b *countedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.n.Add(int64(n))
+	if err != nil && err != io.EOF {
+		b.broken()
+	}
 	return n, err
 }
 

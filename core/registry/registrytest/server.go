@@ -48,6 +48,8 @@ type Server struct {
 	log    []*record
 	max    int // most transfers seen at once
 	now    int
+
+	sessions map[string]*session // by the name that they have in paths
 }
 
 // TB is what a Server needs of a test. A *testing.T has it; examples and scripts bring their own.
@@ -119,7 +121,7 @@ func (s *Server) SetQuirks(q Quirks) {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	entry, done := s.begin(r)
 	defer done()
-	r.Body = &countedBody{r.Body, &entry.received}
+	r.Body = &countedBody{r.Body, &entry.received, func() { s.note(entry, func(one *session) { one.broken = true }) }}
 	out := &answer{ResponseWriter: w, entry: entry}
 	if entry.Class != ClassToken && !s.sleep(r, s.opts.Latency) {
 		return

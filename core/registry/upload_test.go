@@ -1,0 +1,152 @@
+package registry_test
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/imgscript/imgscript/core/content"
+	"github.com/imgscript/imgscript/core/registry"
+	"github.com/imgscript/imgscript/core/registry/registrytest"
+)
+
+// large needs three parts of the first size of an upload in parts.
+var large = func() blob {
+	data := bytes.Repeat([]byte("0123456789abcde\n"), 600<<10) // 9.4 MiB
+	return blob{content.Of(content.OctetStream, data), data}
+}()
+
+// methods are what a registry saw of an upload: "POST PATCH PATCH PUT".
+func methods(reg *registrytest.Server) string {
+	var list []string
+	for _, r := range reg.Requests() {
+		if r.Method == http.MethodHead {
+			continue
+		}
+		list = append(list, r.Method)
+	}
+	return strings.Join(list, " ")
+}
+
+// TestUploadWays sends a blob in the way that the registry takes, and remembers it.
+func TestUploadWays(t *testing.T) {
+	const mib = 1 << 20
+	for _, test := range []struct {
+		name          string
+		quirks        registrytest.Quirks
+		first, second string // requests of the first and of the second blob
+	}{
+		{"no body with PUT (Artifactory)", registrytest.Quirks{RefusePut: 404}, "POST PUT DELETE POST PATCH PUT", "POST PATCH PUT"},
+		{"no body with PUT, 405", registrytest.Quirks{RefusePut: 405}, "POST PUT DELETE POST PATCH PUT", "POST PATCH PUT"},
+		{"no body with PUT, 411", registrytest.Quirks{RefusePut: 411}, "POST PUT DELETE POST PATCH PUT", "POST PATCH PUT"},
+		{"no body with PUT, 501", registrytest.Quirks{RefusePut: 501}, "POST PUT DELETE POST PATCH PUT", "POST PATCH PUT"},
+		{"a limit of 5 MiB (Cloudflare)", registrytest.Quirks{MaxBody: 5 * mib}, "POST PUT DELETE POST PATCH PATCH GET PATCH PATCH PUT", "POST PATCH PATCH PATCH PUT"},
+		{"a limit that doubled parts meet", registrytest.Quirks{MaxBody: 9 * mib}, "POST PUT DELETE POST PATCH PATCH PUT", "POST PATCH PATCH PUT"},
+		{"a limit of 1 MiB (nginx)", registrytest.Quirks{MaxBody: mib}, "POST PUT DELETE POST PATCH GET PATCH GET" + strings.Repeat(" PATCH", 10) + " PUT", "POST" + strings.Repeat(" PATCH", 10) + " PUT"},
+		{"parts of at least 5 MiB", registrytest.Quirks{MaxBody: 8 * mib, ChunkMin: 5 * mib}, "POST PUT DELETE POST PATCH PATCH PUT", "POST PATCH PATCH PUT"},
+		{"Range one too high (zot)", registrytest.Quirks{MaxBody: 5 * mib, RangeOff: 1}, "POST PUT DELETE POST PATCH PATCH GET PATCH PATCH PUT", "POST PATCH PATCH PATCH PUT"},
+		{"Range one too low", registrytest.Quirks{MaxBody: 5 * mib, RangeOff: -1}, "POST PUT DELETE POST PATCH PATCH GET PATCH PATCH PUT", "POST PATCH PATCH PATCH PUT"},
+		{"no Range", registrytest.Quirks{MaxBody: 5 * mib, NoRange: true}, "POST PUT DELETE POST PATCH PATCH GET PATCH PATCH PUT", "POST PATCH PATCH PATCH PUT"},
+		{"Range stands still (ECR)", registrytest.Quirks{MaxBody: 5 * mib, StuckRange: true}, "POST PUT DELETE POST PATCH PATCH GET PATCH GET PATCH GET PUT", "POST PATCH PATCH GET PATCH GET PUT"},
+		{"redirected (ACR)", registrytest.Quirks{UploadRedirect: true}, "POST PUT PUT", "POST PUT PUT"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			reg := registrytest.New(t, &registrytest.Options{Quirks: test.quirks})
+			c := newClient(t, nil)
+			for i, want := range []string{test.first, test.second} {
+				reg.Reset()
+				repo := c.Repository(reg.Host, []string{"a", "b"}[i])
+				check(t, repo.Push(t.Context(), large.desc, large.open))
+				if got := methods(reg); got != want {
+					t.Errorf("upload %d: %s, want %s", i, got, want)
+				}
+				if data, ok := reg.Blob([]string{"a", "b"}[i], large.desc.Digest); !ok || !bytes.Equal(data, large.data) {
+					t.Errorf("upload %d is not there", i)
+				}
+			}
+		})
+	}
+}
+
+// TestUploadLimits ends with the registry's own words where nothing helps.
+func TestUploadLimits(t *testing.T) {
+	for name, quirks := range map[string]registrytest.Quirks{
+		"takes nothing":               {MaxBody: 1},
+		"loses parts that it took":    {MaxBody: 5 << 20, DropParts: true},
+		"takes neither PUT nor PATCH": {RefusePut: 405, RefusePatch: 405},
+	} {
+		reg := registrytest.New(t, &registrytest.Options{Quirks: quirks})
+		err := newClient(t, nil).Repository(reg.Host, "app").Push(t.Context(), large.desc, large.open)
+		var e *registry.Error
+		if !errors.As(err, &e) || e.Status < 400 {
+			t.Errorf("%s: got error %v", name, err)
+		}
+		if n := len(reg.Requests()); n > 40 {
+			t.Errorf("%s: %d requests", name, n)
+		}
+		if _, ok := reg.Blob("app", large.desc.Digest); ok {
+			t.Errorf("%s: the blob is there", name)
+		}
+	}
+}
+
+// TestPartLost goes on from where the registry is when a PATCH broke off, or begins anew where it can't.
+func TestPartLost(t *testing.T) {
+	const mib = 1 << 20
+	for name, quirks := range map[string]registrytest.Quirks{
+		"resumes":                        {MaxBody: 5 * mib},
+		"forgets (ACR)":                  {MaxBody: 5 * mib, Fragile: true},
+		"does not say (docker-registry)": {MaxBody: 5 * mib, RefuseStatus: 404},
+		"Range off":                      {MaxBody: 5 * mib, RangeOff: 1},
+	} {
+		for fault, f := range map[string]registrytest.Fault{"dropped": {Drop: true}, "lost": {Lost: true}, "503": {Status: 503}} {
+			t.Run(name+"/"+fault, func(t *testing.T) {
+				t.Parallel()
+				for nth := 1; nth <= 3; nth++ {
+					f.Method, f.Nth = http.MethodPatch, nth
+					reg := registrytest.New(t, &registrytest.Options{Quirks: quirks, Faults: []registrytest.Fault{f}})
+					check(t, newClient(t, nil).Repository(reg.Host, "app").Push(t.Context(), large.desc, large.open))
+					if data, ok := reg.Blob("app", large.desc.Digest); !ok || !bytes.Equal(data, large.data) {
+						t.Errorf("fault at PATCH %d: the blob is not there", nth)
+					}
+					if sessions := reg.Count("POST", ""); name == "resumes" && sessions != 2 {
+						t.Errorf("fault at PATCH %d: %d sessions, want 2: %s", nth, sessions, methods(reg))
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestStreamResumes sends the rest of a stream that broke off, and not all of it again.
+func TestStreamResumes(t *testing.T) {
+	reg := registrytest.New(t, &registrytest.Options{Faults: []registrytest.Fault{{Method: http.MethodPatch, CutBody: 5 << 20}}})
+	expectStream(t, newClient(t, nil).Repository(reg.Host, "app"), large)
+	if got, want := methods(reg), "POST PATCH GET PATCH PUT"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	total := int64(0)
+	for _, r := range reg.Requests() {
+		total += r.Received
+	}
+	if total > large.desc.Size+1<<20 {
+		t.Errorf("the registry got %d bytes for %d", total, large.desc.Size)
+	}
+}
+
+// TestGoogle sends every blob whole to Google's registries, which take nothing in parts.
+func TestGoogle(t *testing.T) {
+	for host, whole := range map[string]bool{"gcr.io": true, "eu.gcr.io": true, "europe-docker.pkg.dev": true, "gcr.io.example": false, "notgcr.io": false} {
+		asked := &hosts{}
+		repo := newClient(t, &registry.Options{Transport: asked, Backoff: registry.Backoff{Tries: 1}}).Repository(host, "app")
+		if _, err := repo.PushPending(t.Context(), content.OctetStream, pending{small}); err == nil {
+			t.Error("no error")
+		}
+		if streamed := !strings.Contains(strings.Join(asked.list, " "), "mount="); streamed == whole {
+			t.Errorf("%s: asked %v", host, asked.list)
+		}
+	}
+}
