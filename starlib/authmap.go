@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"go.starlark.net/starlark"
 
@@ -51,8 +53,11 @@ func secret(thread *starlark.Thread, a *secretArgs) (starlark.Value, error) {
 	}
 	read, ok := s.rt.opts.Secrets[a.Name]
 	if !ok {
-		return nil, withHint(fmt.Errorf("secret: there is no secret %q", a.Name),
-			fmt.Sprintf("run with --secret %s=env:VARIABLE or --secret %s=file:PATH", a.Name, a.Name))
+		hint := fmt.Sprintf("run with --secret %s=env:VARIABLE or --secret %s=file:PATH", a.Name, a.Name)
+		if near := nearest(a.Name, slices.Sorted(maps.Keys(s.rt.opts.Secrets))); len(near) > 0 {
+			hint = fmt.Sprintf("there is --secret %s", near[0])
+		}
+		return nil, withHint(fmt.Errorf("secret: there is no secret %q", a.Name), hint)
 	}
 	return &secretValue{a.Name, read}, nil
 }

@@ -211,8 +211,11 @@ type manifestUploadArgs struct {
 
 func (c *clientValue) manifestUpload(_ *starlark.Thread, a *manifestUploadArgs) (starlark.Value, error) {
 	data, mediaType, err := c.manifestBytes(a.Manifest)
-	if err != nil {
+	if w := (*wantError)(nil); errors.As(err, &w) {
 		return nil, fmt.Errorf("manifest_upload: manifest: %w", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("manifest_upload: %w", err)
 	}
 	if a.MediaType != "" {
 		mediaType = a.MediaType
@@ -285,6 +288,9 @@ func (c *clientValue) blob(thread *starlark.Thread, a *blobArgs) (starlark.Value
 		}
 		return &blobValue{c.s, b}, nil
 	}
+	if a.MaxBytes < 0 {
+		return nil, fmt.Errorf("blob: max_bytes %d is negative", a.MaxBytes)
+	}
 	data, err := c.b.ReadBlob(here(thread), digest.Digest(a.Digest), a.MaxBytes)
 	if err != nil {
 		return nil, c.s.waitError("blob", err)
@@ -305,7 +311,9 @@ func (c *clientValue) upload(thread *starlark.Thread, a *uploadArgs) (starlark.V
 	}
 	size := int64(-1)
 	if a.ContentLength != nil {
-		size = *a.ContentLength
+		if size = *a.ContentLength; size < 0 {
+			return nil, fmt.Errorf("upload: content_length %d is negative", size)
+		}
 	}
 	desc, err := c.b.Upload(here(thread), blob, size, digest.Digest(a.Digest))
 	if err != nil {

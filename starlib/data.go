@@ -139,7 +139,8 @@ func (d dataArg) blob(s *session) (*build.Blob, error) {
 	case *layerValue:
 		return v.b.Blob(), nil
 	case *fileValue:
-		return s.run.FileBlob(v.file.Local)
+		blob, err := s.run.FileBlob(v.file.Local)
+		return blob, s.pathHint(err, v.file.Local)
 	}
 	return nil, errors.New("no data")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/imgscript/imgscript/core/build"
@@ -33,7 +34,7 @@ func (s *session) explain(err error) *Error {
 		e.Kind = kindOf(err)
 	}
 	if e.Hint == "" {
-		e.Hint = hintFor(err)
+		e.Hint = s.hintFor(err)
 	}
 	return e
 }
@@ -74,10 +75,16 @@ func kindOf(err error) Kind {
 }
 
 // hintFor is the thing to do about errors of the engine.
-func hintFor(err error) string {
+func (s *session) hintFor(err error) string {
 	var file *layer.Error
 	var answer *registry.Error
 	switch {
+	case errors.As(err, &file) && errors.Is(file, fs.ErrNotExist) && !strings.HasPrefix(file.Source, "//"):
+		hint := s.relativeHint()
+		if file.Hint != "" {
+			hint += "; " + file.Hint
+		}
+		return hint
 	case errors.As(err, &file) && file.Hint != "":
 		return file.Hint
 	case errors.Is(err, build.ErrReadOnly):
@@ -88,6 +95,16 @@ func hintFor(err error) string {
 		return fmt.Sprintf("if %s may be spoken to without TLS, run with --insecure-registry %s", hostOf(answer.Repository), hostOf(answer.Repository))
 	}
 	return ""
+}
+
+func (s *session) relativeHint() string { return "paths are relative to the directory of " + s.file }
+
+// pathHint says where paths begin when a file is missing.
+func (s *session) pathHint(err error, path string) error {
+	if errors.Is(err, fs.ErrNotExist) && !strings.HasPrefix(path, "//") {
+		return withHint(err, s.relativeHint())
+	}
+	return err
 }
 
 func hostOf(repository string) string {

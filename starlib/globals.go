@@ -124,7 +124,7 @@ func readFile(thread *starlark.Thread, a *readFileArgs) (starlark.Value, error) 
 	}
 	data, err := s.run.ReadFile(a.Path, maxReadFile)
 	if err != nil {
-		return nil, fmt.Errorf("read_file: %w", err)
+		return nil, s.pathHint(fmt.Errorf("read_file: %w", err), a.Path)
 	}
 	if a.Raw {
 		return starlark.Bytes(data), nil

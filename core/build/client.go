@@ -25,7 +25,7 @@ type Client struct {
 }
 
 // ErrReadOnly says that a client was made for reading only.
-var ErrReadOnly = errors.New("the client is for reading; make it with write = True")
+var ErrReadOnly = errors.New("is for reading")
 
 // Client returns a client of the repository of a reference, with credentials of its own in front of the engine's, or nil.
 func (r *Run) Client(repository string, m auth.Map, write bool) (*Client, error) {
@@ -81,7 +81,7 @@ func (c *Client) ready(at Origin, op string) error {
 // mayWrite is ready for calls that write blobs.
 func (c *Client) mayWrite(at Origin, op string) error {
 	if !c.write {
-		return ErrReadOnly
+		return fmt.Errorf("the client of %s %w", c.Repository(), ErrReadOnly)
 	}
 	return c.ready(at, op)
 }
@@ -89,7 +89,7 @@ func (c *Client) mayWrite(at Origin, op string) error {
 // mayTag is ready for calls that change what names stand for.
 func (c *Client) mayTag() error {
 	if !c.write {
-		return ErrReadOnly
+		return fmt.Errorf("the client of %s %w", c.Repository(), ErrReadOnly)
 	}
 	return c.run.settleAll()
 }

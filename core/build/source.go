@@ -176,11 +176,11 @@ func (r *Run) ReadFile(p string, limit int64) ([]byte, error) {
 	if info, err := f.Stat(); err != nil {
 		return nil, err
 	} else if info.IsDir() {
-		return nil, fmt.Errorf("%q is a directory", p)
+		return nil, fmt.Errorf("%s is a directory", quoted(p))
 	}
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err == nil && int64(len(data)) > limit {
-		err = fmt.Errorf("%q has more than %d bytes", p, limit)
+		err = fmt.Errorf("%s has more than %d bytes", quoted(p), limit)
 	}
 	return data, err
 }
@@ -189,7 +189,10 @@ func (r *Run) ReadFile(p string, limit int64) ([]byte, error) {
 func reason(err error) error {
 	var e *fs.PathError
 	if errors.As(err, &e) {
-		return e.Err
+		err = e.Err
+	}
+	if err.Error() == "path escapes from parent" { // os.Root's, which has no name
+		return layer.ErrOutside
 	}
 	return err
 }
