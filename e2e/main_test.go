@@ -1,0 +1,59 @@
+// Package e2e_test runs the program as its users do, against registries and tools of others: Debian's docker-registry and the newest distribution as targets,
+// skopeo, umoci, crane and buildah as writers of bases and readers of images.
+//
+// A test whose tools are missing is skipped and says so. With IMGSCRIPT_E2E=require, as in .ci/run, which installs them, it fails.
+// IMGSCRIPT_E2E_FULL=1 makes the tests of memory use a file of 2 GiB and 20,000 files.
+package e2e_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// program is the built imgscript.
+var program string
+
+func TestMain(m *testing.M) {
+	os.Exit(buildAndRun(m))
+}
+
+func buildAndRun(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "imgscript-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	program = filepath.Join(dir, "imgscript")
+	if out, err := exec.Command("go", "build", "-o", program, "../cmd/imgscript").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// tool returns the path of a command.
+func tool(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	switch {
+	case err == nil:
+		return path
+	case os.Getenv("IMGSCRIPT_E2E") == "require":
+		t.Fatalf("IMGSCRIPT_E2E=require: %v", err)
+	default:
+		t.Skipf("%s is not installed (.ci/run installs it)", name)
+	}
+	return ""
+}
+
+// tools makes sure of several before a test does anything.
+func tools(t *testing.T, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		tool(t, name)
+	}
+}
