@@ -60,6 +60,14 @@ func (b *board) event(e build.Event) *task {
 	return t
 }
 
+// waiting is 1 for a task of which nothing moved yet, 0 for others.
+func (t *task) waiting() int {
+	if t.bytes == 0 {
+		return 1
+	}
+	return 0
+}
+
 // window is what the speed of a task is measured over, at least; at most twice as much.
 const window = 2 * time.Second
 
@@ -93,7 +101,8 @@ const (
 
 // rows draws the board for a terminal of width columns, in at most height rows: the tasks, how many more there are, and a summary.
 func (b *board) rows(now time.Time, width, height int) []string {
-	shown := b.tasks
+	shown := slices.Clone(b.tasks)
+	slices.SortStableFunc(shown, func(x, y *task) int { return x.waiting() - y.waiting() })
 	more := 0
 	if most := max(height-2, 0); len(shown) > most+1 { // one that does not fit is shown in the place of "1 more"
 		shown, more = shown[:most], len(shown)-most

@@ -33,7 +33,7 @@ func newPlain(w io.Writer) *plain {
 	return p
 }
 
-// Event implements Display.
+// Event implements Display. Tasks that were stopped are not told of one by one: the run is over, and its error says why.
 func (p *plain) Event(e build.Event) {
 	if e.Kind == build.Warning {
 		p.w.write(warning(e))
@@ -41,7 +41,7 @@ func (p *plain) Event(e build.Event) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if t := p.board.event(e); t != nil && e.Kind == build.TaskEnd {
+	if t := p.board.event(e); t != nil && e.Kind == build.TaskEnd && !errors.Is(e.Err, context.Canceled) {
 		p.w.write(t.name + ": " + ending(e, t))
 	}
 }
@@ -87,8 +87,6 @@ func (t *task) lasting(now time.Time) string {
 // ending says how a task ended. Why one failed is in the error at the end of the run, with its place in the script.
 func ending(e build.Event, t *task) string {
 	switch {
-	case errors.Is(e.Err, context.Canceled):
-		return "stopped"
 	case e.Err != nil:
 		return "failed"
 	case e.How == "present":

@@ -47,7 +47,8 @@ func (t *tty) draw(w io.Writer, i int, stat decor.Statistics) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if i == maxRows-1 {
-		t.frame = t.board.rows(time.Now(), stat.AvailableWidth-1, min(t.height()-1, maxRows))
+		// One row is the cursor's. One above is left alone: tmux keeps in its history what is erased from the top of the screen on.
+		t.frame = t.board.rows(time.Now(), stat.AvailableWidth-1, min(t.height()-2, maxRows))
 	}
 	if i >= len(t.frame) {
 		return nil // mpb does not count a row without a byte
@@ -97,10 +98,20 @@ func heightOf(w io.Writer) func() int {
 	}
 }
 
-// console is a terminal that is high enough for mpb: of rows beyond the height it would lose count (v8.16), and the board keeps to the real one.
+// console is a terminal that mpb (v8.16) gets along with.
 type console struct{ *cupwriter.Writer }
 
-// GetTermSize implements mpb.ConsoleWriter.
+// Flush implements mpb.ConsoleWriter. What is left in the buffer moves the cursor up before the next frame: from the left edge, where it need not be, since a
+// terminal shows the ^C of whoever types it.
+func (c console) Flush(lines int) error {
+	err := c.Writer.Flush(lines)
+	up := c.Writer.String()
+	c.Writer.Reset()
+	c.Writer.WriteString("\r" + up)
+	return err
+}
+
+// GetTermSize implements mpb.ConsoleWriter. It claims to be high enough: of rows beyond the height mpb would lose count, and the board keeps to the real one.
 func (c console) GetTermSize() (width, height int, err error) {
 	width, _, err = c.Writer.GetTermSize()
 	return width, maxRows + 1, err
