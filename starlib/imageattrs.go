@@ -81,6 +81,9 @@ func imageAttr(name string, take func(v starlark.Value) (starlark.Value, error))
 		set: func(i *imageValue, v starlark.Value) error {
 			i.touch(name)
 			if v == starlark.None {
+				if _, ok := i.committed.set[name]; ok {
+					return inData(name)
+				}
 				delete(i.set, name)
 				return nil
 			}
@@ -403,8 +406,18 @@ func (i *imageValue) checkDicts() error {
 		if _, err := textPairs(name == "env", i.dicts[name]); err != nil {
 			return attrError(name, err)
 		}
+		for _, key := range slices.Sorted(maps.Keys(i.committed.dicts[name])) {
+			if _, ok, err := i.dicts[name].Get(starlark.String(key)); err != nil || !ok {
+				return inData(fmt.Sprintf("%s[%q]", name, key))
+			}
+		}
 	}
 	return nil
+}
+
+// inData is the error for who takes back what the dicts of get_image_config show: nobody knows any more what was there before.
+func inData(what string) error {
+	return withHint(fmt.Errorf("%s: it cannot be taken back after get_image_config() or get_image_data()", what), "change the dict that they gave")
 }
 
 // flush tells the image underneath what the script has set since it last looked. What reads or saves the image calls it first.
