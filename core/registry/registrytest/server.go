@@ -23,8 +23,8 @@ type Options struct {
 	Rights []Right           // who may do what; nil: every user everything, nobody else anything
 
 	Latency time.Duration // before every answer but those about tokens
-	Quirks  Quirks
-	Faults  []Fault
+	Quirks  Quirks        // what it does otherwise than the specification says
+	Faults  []Fault       // answers that go wrong
 	// AllowMissing takes manifests whose blobs or children are missing, as some registries do.
 	AllowMissing bool
 }
