@@ -108,7 +108,7 @@ func (s *session) runFunction(name string, args starlark.Tuple) error {
 		return s.noFunction(name, globals)
 	}
 	if _, ok := fn.(starlark.Callable); !ok {
-		return &Error{Kind: KindUsage, Msg: fmt.Sprintf("%s: %s is a %s, not a function", s.file, name, fn.Type())}
+		return &Error{Kind: KindUsage, Msg: fmt.Sprintf("%s: %s is %s, not a function", s.file, name, withArticle(fn.Type()))}
 	}
 	if s.value, err = starlark.Call(s.thread, fn, args, nil); err != nil {
 		return err
@@ -161,7 +161,7 @@ func (s *session) source(file string, src any) ([]byte, error) {
 	case nil:
 		data, err := s.run.ReadFile("//"+file, maxSource)
 		if err != nil {
-			return nil, &Error{Kind: KindScript, Msg: fmt.Sprintf("%s: %v", file, reasonOf(err)), err: err}
+			return nil, &Error{Kind: KindUsage, Msg: strings.TrimPrefix(err.Error(), "//"), err: err}
 		}
 		text = data
 	case string:
@@ -210,7 +210,10 @@ func (s *session) loadFile(file string) (starlark.StringDict, error) {
 	}
 	source, err := s.source(file, nil)
 	if err != nil {
-		return nil, errors.New(err.Error())
+		if len(s.loading) == 0 && s.thread.CallStackDepth() == 0 {
+			return nil, err
+		}
+		return nil, errors.New(err.Error()) // of the load statement, not of the run
 	}
 	s.loading = append(s.loading, file)
 	var globals starlark.StringDict

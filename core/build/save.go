@@ -212,12 +212,19 @@ func (s *save) built(ctx context.Context, step *step, t *target) (Saved, error) 
 	if err := group.Wait(); err != nil {
 		return Saved{}, err
 	}
+	if err := t.failed.error(); err != nil {
+		return Saved{}, err
+	}
 	return s.publish(ctx, step, t, img, img.Descriptor(), img.Manifest())
 }
 
 // copy brings everything but the root document to the target.
 func (s *save) copy(ctx context.Context, t *target, src content.Fetcher, root content.Descriptor) error {
-	return content.Copy(ctx, t, src, root, &content.CopyOptions{WithoutRoot: true, SkipForeign: s.opts.LeaveForeign})
+	err := content.Copy(ctx, t, src, root, &content.CopyOptions{WithoutRoot: true, SkipForeign: s.opts.LeaveForeign})
+	if failed := t.failed.error(); failed != nil && ctx.Err() == nil {
+		return failed
+	}
+	return err
 }
 
 // sendEarly starts sending the layers that the image will surely have, before it is known in full: each as soon as there is something of it. Removed ones are
@@ -379,7 +386,10 @@ func (s *save) sync(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return s.sendLayers(ctx, t, img, nil)
+		if err := s.sendLayers(ctx, t, img, nil); err != nil {
+			return err
+		}
+		return t.failed.error()
 	}
 	from, err := s.image.base.resolve().get(ctx)
 	if err != nil {

@@ -25,6 +25,8 @@ type target struct {
 	registry string // within which blobs can be mounted; the location itself where they can't
 	always   bool   // send blobs that are there already
 
+	failed failures // of blobs: Mount does not return them, which who copies asks in the end
+
 	mu   sync.Mutex
 	sent map[digest.Digest]moved
 }
@@ -69,14 +71,30 @@ func (t *target) Location() string { return t.location }
 // Push implements content.Pusher. Documents are pushed each time: a registry may drop what has no tag.
 func (t *target) Push(ctx context.Context, desc content.Descriptor, open content.Opener) error {
 	if content.IsDocument(desc.MediaType) {
+		if t.failed.error() != nil {
+			return nil // without its blobs it is not sent
+		}
 		return t.repo.Push(ctx, desc, open)
 	}
 	_, err := t.Mount(ctx, desc, nil, open)
 	return err
 }
 
-// Mount implements content.Mounter, for repositories that can't too.
-func (t *target) Mount(ctx context.Context, desc content.Descriptor, from []string, open content.Opener) (content.Transfer, error) {
+// Mount implements content.Mounter, for repositories that can't too. What fails is found in t.failed: one of several failures is to be chosen, and
+// returning the first would end the others.
+func (t *target) Mount(ctx context.Context, desc content.Descriptor, from []string, open content.Opener) (how content.Transfer, err error) {
+	done, err := t.failed.try(ctx, desc, func(ctx context.Context) (err error) {
+		how, err = t.once(ctx, desc, from, open)
+		return err
+	})
+	if done {
+		t.note(desc, how)
+	}
+	return how, err
+}
+
+// once brings a blob here, unless this run did so before.
+func (t *target) once(ctx context.Context, desc content.Descriptor, from []string, open content.Opener) (content.Transfer, error) {
 	how := content.Present
 	key := flightKey{t.location, desc.Digest}
 	if t.always {
@@ -90,9 +108,6 @@ func (t *target) Mount(ctx context.Context, desc content.Descriptor, from []stri
 		}
 		return err
 	})
-	if err == nil {
-		t.note(desc, how)
-	}
 	return how, err
 }
 
@@ -149,8 +164,8 @@ func (t *target) layer(ctx context.Context, l *Layer) error {
 	future := l.started()
 	streamer, ok := t.repo.(content.Streamer)
 	if ok && l.pending != nil && !future.Ready() {
-		if err := t.stream(ctx, streamer, l); err != nil {
-			return err
+		if err := t.stream(ctx, streamer, l); err != nil && ctx.Err() != nil {
+			return err // else it is sent when it is finished, and that fails for the same reason, if at all
 		}
 	}
 	built, err := future.get(ctx)

@@ -28,6 +28,9 @@ func didYouMean(v view, source, name string) string {
 		}
 	}
 	if best == "" {
+		best = longer(rest[0], names)
+	}
+	if best == "" {
 		return ""
 	}
 	missing := len(rest)
@@ -59,4 +62,14 @@ func distance(a, b string, most int) int {
 		}
 	}
 	return min(row[len(b)], most+1)
+}
+
+// longer returns the first name that begins with another of at least three letters: "dist-prod" for "dist".
+func longer(short string, names []string) string {
+	for _, n := range names {
+		if len(short) >= 3 && strings.HasPrefix(n, short) {
+			return n
+		}
+	}
+	return ""
 }
