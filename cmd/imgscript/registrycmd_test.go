@@ -34,7 +34,7 @@ func registryOf(ts *testscript.TestScript, name string) *registrytest.Server {
 }
 
 // registry [-auth basic|bearer] [-latency D] [-stall CLASS] [-status CLASS=CODE] NAME: starts a registry on loopback and sets $NAME to its host and
-// port. With -auth, its one user is "ann" with the password "secret". Uploads and manifests are not answered with -stall upload and -stall manifest.
+// port, and $any_NAME to another address of it, which is not known as loopback. With -auth, its one user is "ann" with the password "secret". Uploads and manifests are not answered with -stall upload and -stall manifest.
 func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
 	opts := &registrytest.Options{}
 	for len(args) > 2 {
@@ -69,6 +69,8 @@ func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	of.all[args[0]] = server
 	ts.Setenv(args[0], server.Host)
+	_, port, _ := strings.Cut(server.Host, ":")
+	ts.Setenv("any_"+args[0], "0.0.0.0:"+port)
 }
 
 // seed NAME REPOSITORY:TAG [PATH=TEXT…]: puts an image of one layer into a registry.

@@ -19,12 +19,8 @@ func TestScript(t *testing.T) {
 		Dir: filepath.Join("..", "..", "testdata", "script"),
 		Setup: func(env *testscript.Env) error {
 			// Nothing of this machine's user or of other tests.
-			for _, set := range []string{
-				"HOME=" + env.WorkDir, "XDG_CACHE_HOME=" + filepath.Join(env.WorkDir, ".cache"), "DOCKER_CONFIG=" + filepath.Join(env.WorkDir, ".docker"),
-				"TMPDIR=" + filepath.Join(env.WorkDir, ".tmp"),
-			} {
-				env.Vars = append(env.Vars, set)
-			}
+			env.Vars = append(env.Vars, "HOME="+env.WorkDir, "XDG_CACHE_HOME="+filepath.Join(env.WorkDir, ".cache"),
+				"DOCKER_CONFIG="+filepath.Join(env.WorkDir, ".docker"), "TMPDIR="+filepath.Join(env.WorkDir, ".tmp"))
 			env.Values[registriesKey{}] = &registries{t: env.T().(testing.TB)}
 			return os.MkdirAll(filepath.Join(env.WorkDir, ".tmp"), 0o700)
 		},

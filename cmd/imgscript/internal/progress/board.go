@@ -97,6 +97,7 @@ const (
 	barWidth   = 30 // at most
 	barLeast   = 8
 	nameLeast  = 24
+	gap        = 2
 )
 
 // rows draws the board for a terminal of width columns, in at most height rows: the tasks, how many more there are, and a summary.
@@ -122,29 +123,27 @@ func (b *board) rows(now time.Time, width, height int) []string {
 // layout is the widths of a row's columns; 0 leaves a column out.
 type layout struct{ name, bar, bytes, rate int }
 
-// layout gives names the room that they need, then the columns of numbers, then a bar what is left.
+// layout gives names a little, then each column of numbers and a short bar what they need, then names all that they need, and the bar the rest.
 func (b *board) layout(width int) layout {
-	var l layout
 	longest := 0
 	for _, t := range b.tasks {
 		longest = max(longest, widthOf(t.name))
 	}
-	left := width - min(longest, nameLeast)
-	take := func(want, least int) int {
-		if left < least+2 {
-			return 0
+	l := layout{name: min(longest, nameLeast, width)}
+	left := width - l.name
+	take := func(column *int, need int) {
+		if left >= need+gap {
+			*column = need
+			left -= need + gap
 		}
-		got := min(want, left-2)
-		left -= got + 2
-		return got
 	}
-	l.bytes = take(bytesWidth, bytesWidth)
-	l.rate = take(rateWidth, rateWidth)
-	l.bar = take(barLeast, barLeast)
-	l.name = min(longest, min(longest, nameLeast)+left)
-	left += min(longest, nameLeast) - l.name
+	take(&l.bytes, bytesWidth)
+	take(&l.rate, rateWidth)
+	take(&l.bar, barLeast)
+	more := min(longest-l.name, left)
+	l.name += more
 	if l.bar > 0 {
-		l.bar = min(barWidth, l.bar+left)
+		l.bar = min(barWidth, l.bar+left-more)
 	}
 	return l
 }
