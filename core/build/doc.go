@@ -1,0 +1,61 @@
+// Package build runs programs that make images: it is all that a script can do, for Go code, with the same calls and the same concurrency.
+//
+//	engine, err := build.NewEngine(&build.EngineOptions{CacheDir: dir})
+//	defer engine.Close()
+//	report, err := engine.Do(ctx, &build.Options{Root: "."}, func(run *build.Run) error {
+//		img, err := run.Image(build.Caller(), "node:lts-slim", &build.ImageOptions{Target: "reg.example/app"})
+//		if err != nil {
+//			return err
+//		}
+//		img.AddFiles(build.Caller(), []build.File{{Target: "/app", Local: "dist"}}, nil)
+//		img.Save(build.Caller(), nil)
+//		return nil
+//	})
+//
+// # Engine, run, image
+//
+// An [Engine] holds what outlives a run: the cache, the registry client, the credentials and the limits. A process needs one, and runs may share it.
+// [Engine.Do] makes a [Run], calls a function with it, and returns when everything that the function started has ended. An [Image] is a
+// builder in a run: a base, and what is done to it. Its methods change it in place; [Image.Fork] makes another one that starts
+// from its present state, and costs nothing. Run, Image, Layer and Client belong to the goroutine that Do called.
+//
+// # Steps
+//
+// Image, AddFiles, AddLayerRef, LayerFromTar, Fetch, Sync and Save start a step and return at once. Steps have a place in program order, the order of the
+// calls, and run beside the program and each other. A [Future], or a [Layer], waits for one. The rules:
+//
+//   - A step takes its arguments as they are at the call. A Save takes the image as it is at the call.
+//   - Layers keep the order of the calls, whatever is finished first.
+//   - Blobs go out as soon as they are there, those of a layer while it is being built. Manifests under their tags go out in program order, and only
+//     after all steps before succeeded: a failed run leaves the tags that a serial program would have left.
+//   - A blob is sent to a repository once in a run, and to a registry once where its repositories can mount it.
+//   - The error of a run is the first in program order: a [*StepError] with the place of the step and the place of what needed it first. It
+//     does not depend on timing or on EngineOptions.Jobs. A failure ends the steps after it that have effects; those before it go on.
+//   - A change that nothing came of, since no save, no other image and no question followed it, is a [*LostChangeError] of a run that succeeded
+//     otherwise.
+//   - Images with ImageOptions.Template start nothing until something uses them, and lose no changes.
+//
+// An [Origin] is a place in the program, for errors; [Caller] is that of the calling line.
+//
+// # Bytes
+//
+// An image that was not changed, and has no platform or format of its own, is saved as exactly what its base's reference names: an index with
+// all its children, byte for byte. A change picks the platform, and edits the raw JSON of the manifest and the config as package image does. What is read
+// by digest is verified; what is only mounted is held to its size.
+//
+// Manifests, configs and layers that were built are kept in the cache. Layers of a base are not read unless they have to be sent to another registry.
+//
+// # What a run may touch
+//
+// Local paths are relative to Options.Dir, or with "//" to the root, and are read below the root alone, whatever links say. A [Policy] is asked
+// before anything outside the root is read, a layout is written, a host is spoken to, or a repository is pushed to; [DefaultPolicy] allows the
+// network. What it forbids is [ErrPolicy].
+//
+// # Where things are
+//
+//   - run.go, step.go: the scope, its steps, which error is reported; lost.go: lost changes.
+//   - image.go: images as chains of changes, worked out once and shared by forks; base.go: reading a base; layers.go: layers being built.
+//   - save.go: one save; target.go: blobs on their way to a repository; flight.go: each once; failures.go: which failure of several is told.
+//   - client.go: calls of the registry protocol in program order; fetch.go: files behind URLs; source.go: local paths.
+//   - event.go: what goes on, for progress bars; policy.go: permissions; engine.go: what runs share.
+package build

@@ -1,0 +1,85 @@
+package build_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+
+	"github.com/imgscript/imgscript/core/build"
+	"github.com/imgscript/imgscript/core/image"
+)
+
+// An image is built from local files and saved into an OCI layout, without a script.
+func Example() {
+	root, err := os.MkdirTemp("", "example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(root)
+	if err := os.WriteFile(filepath.Join(root, "app"), []byte("#!/bin/sh\n"), 0o755); err != nil {
+		log.Fatal(err)
+	}
+	engine, err := build.NewEngine(nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer engine.Close()
+
+	report, err := engine.Do(context.Background(), &build.Options{Root: root}, func(run *build.Run) error {
+		base, err := run.Image(build.Caller(), "scratch", nil)
+		if err != nil {
+			return err
+		}
+		base.AddFiles(build.Caller(), []build.File{{Target: "/bin/app", Local: "app"}}, nil)
+		for _, name := range []string{"one", "two"} { // both are built and saved at the same time
+			img, err := base.Fork("oci:out:"+name, nil)
+			if err != nil {
+				return err
+			}
+			img.Configure(build.Caller(), "the command", image.Changes{Cmd: []string{"/bin/app", name}})
+			img.Save(build.Caller(), nil)
+		}
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, saved := range report.Saved {
+		fmt.Println(saved.Target, saved.Tags, saved.Platforms, len(saved.Layers))
+	}
+	// Output:
+	// oci:out [one] [linux/amd64] 1
+	// oci:out [two] [linux/amd64] 1
+}
+
+// The error of a run names the first step that failed, where it was asked for, and what needed it.
+func ExampleStepError() {
+	root, err := os.MkdirTemp("", "example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(root)
+	engine, err := build.NewEngine(nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer engine.Close()
+
+	_, err = engine.Do(context.Background(), &build.Options{Root: root}, func(run *build.Run) error {
+		img, err := run.Image(at("line 1"), "scratch", &build.ImageOptions{Target: "oci:out"})
+		if err != nil {
+			return err
+		}
+		img.AddFiles(at("line 2"), []build.File{{Target: "/bin/app", Local: "app"}}, nil)
+		_, err = img.Save(at("line 3"), nil).Wait()
+		return err
+	})
+	step := err.(*build.StepError)
+	fmt.Println(step)
+	fmt.Println("at", step.At, "needed by", step.NeededOp, "at", step.NeededBy)
+	// Output:
+	// add_files: app: no such file or directory
+	// at line 2 needed by save at line 3
+}
