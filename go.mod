@@ -32,7 +32,7 @@ require (
 	github.com/goccy/go-yaml v1.19.2 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/mattn/go-runewidth v0.0.30
-	github.com/spf13/pflag v1.0.10 // indirect
+	github.com/spf13/pflag v1.0.10
 	github.com/sudo-bmitch/oci-digest v0.1.2 // indirect
 	github.com/vbauerster/cupwriter v0.0.5
 	golang.org/x/crypto v0.58.0 // indirect
