@@ -45,7 +45,12 @@ func (b *base) resolve() *Future[root] {
 
 func (b *base) resolveLocked() *Future[root] {
 	if b.root == nil {
-		b.root = async(b.run, b.at, "image", false, nil, b.readRoot)
+		saves := b.run.earlierThan(b.ref)
+		var needs []*step
+		if b.ref.Digest == "" {
+			needs = saves.steps()
+		}
+		b.root = async(b.run, b.at, "image", false, needs, func(ctx context.Context, _ *step) (root, error) { return b.readRoot(ctx, saves) })
 	}
 	return b.root
 }
@@ -74,13 +79,13 @@ func (b *base) image() *Future[*image.Image] {
 	return b.picked
 }
 
-// readRoot resolves the reference.
-func (b *base) readRoot(ctx context.Context, s *step) (root, error) {
+// readRoot resolves the reference, which may be the result of earlier saves.
+func (b *base) readRoot(ctx context.Context, saves earlier) (root, error) {
 	repo, err := b.access.open(ctx, b.ref, false)
 	if err != nil {
 		return root{}, err
 	}
-	desc, data, err := content.ReadDocument(ctx, repo, b.ref.Identifier())
+	desc, data, err := saves.read(ctx, repo, b.ref)
 	if err != nil {
 		return root{}, b.named(err)
 	}

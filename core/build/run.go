@@ -52,6 +52,7 @@ type Run struct {
 	ended   bool  // the caller's function returned
 	places  map[flightKey][]string
 	saves   map[string][]*Future[Saved] // by location
+	tagged  map[tagName]earlier
 	saved   []savedAs
 	changes []*change
 }
@@ -101,7 +102,7 @@ func protect(f func() error) (err error) {
 }
 
 func (e *Engine) newRun(ctx context.Context, opts *Options) (*Run, error) {
-	r := &Run{engine: e, places: map[flightKey][]string{}, saves: map[string][]*Future[Saved]{}}
+	r := &Run{engine: e, places: map[flightKey][]string{}, saves: map[string][]*Future[Saved]{}, tagged: map[tagName]earlier{}}
 	if opts != nil {
 		r.opts = *opts
 	}

@@ -59,6 +59,7 @@ func (i *Image) Save(at Origin, opts *SaveOptions) *Future[Saved] {
 		s.head, s.changed = i.put(s.head, &edited{changes: o.Changes}), true
 	}
 	future := async(i.run, at, "save", true, s.needs(), s.do)
+	i.run.noteTags(ref, tags, future)
 	return i.run.noteSave(ref.Name(), locationOf(ref), future)
 }
 

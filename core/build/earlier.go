@@ -1,0 +1,69 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/imgscript/imgscript/core/content"
+	"github.com/imgscript/imgscript/core/transport"
+)
+
+// earlier are the saves before a base in program order that it may be the result of.
+type earlier []*Future[Saved]
+
+// noteTags remembers what a save is going to name, for the bases that come after it.
+func (r *Run) noteTags(ref transport.Reference, tags []string, f *Future[Saved]) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, tag := range tags {
+		name := tagName{locationOf(ref), tag}
+		r.tagged[name] = append(r.tagged[name], f)
+	}
+}
+
+// tagName is a tag in a repository.
+type tagName struct{ location, tag string }
+
+// earlierThan returns the saves so far that may name what a reference means: those that move its tag, or, without one, all to its repository.
+func (r *Run) earlierThan(ref transport.Reference) earlier {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	location := locationOf(ref)
+	if tag := ref.Identifier(); tag != "" && ref.Digest == "" {
+		return slices.Clone(r.tagged[tagName{location, tag}])
+	}
+	return slices.Clone(r.saves[location])
+}
+
+func (e earlier) steps() []*step {
+	steps := make([]*step, len(e))
+	for i, f := range e {
+		steps[i] = f.step
+	}
+	return steps
+}
+
+func (e earlier) wait(ctx context.Context) error {
+	for _, f := range e {
+		if _, err := f.get(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// read reads the document that a reference names. A tag means what the program gave it before. A digest means the same always, so it waits for a save only if it
+// is not there without.
+func (e earlier) read(ctx context.Context, repo content.Repository, ref transport.Reference) (content.Descriptor, []byte, error) {
+	if ref.Digest != "" {
+		desc, data, err := content.ReadDocument(ctx, repo, ref.Identifier())
+		if len(e) == 0 || !errors.Is(err, content.ErrNotFound) {
+			return desc, data, err
+		}
+	}
+	if err := e.wait(ctx); err != nil {
+		return content.Descriptor{}, nil, err
+	}
+	return content.ReadDocument(ctx, repo, ref.Identifier())
+}
