@@ -53,12 +53,12 @@ func (r *Repository) statBlob(ctx context.Context, req *request, dgst digest.Dig
 
 func (r *Repository) fetchBlob(ctx context.Context, desc content.Descriptor) (io.ReadCloser, error) {
 	if desc.Size < 0 || desc.Size > smallBlob {
-		return r.openBlob(ctx, desc)
+		return r.openBlob(ctx, desc, false)
 	}
 	var data []byte
-	err := r.client.again(ctx, func(int) (bool, error) {
+	err := r.again(ctx, func(try int) (bool, error) {
 		var err error
-		data, err = r.readBlob(ctx, desc)
+		data, err = r.readBlob(ctx, desc, try > 1)
 		return !errors.Is(err, errWrongBytes), err
 	})
 	if err != nil {
@@ -67,8 +67,8 @@ func (r *Repository) fetchBlob(ctx context.Context, desc content.Descriptor) (io
 	return io.NopCloser(bytes.NewReader(data)), nil
 }
 
-func (r *Repository) readBlob(ctx context.Context, desc content.Descriptor) ([]byte, error) {
-	blob, err := r.openBlob(ctx, desc)
+func (r *Repository) readBlob(ctx context.Context, desc content.Descriptor, direct bool) ([]byte, error) {
+	blob, err := r.openBlob(ctx, desc, direct)
 	if err != nil {
 		return nil, err
 	}
@@ -76,13 +76,14 @@ func (r *Repository) readBlob(ctx context.Context, desc content.Descriptor) ([]b
 	return io.ReadAll(blob)
 }
 
-// openBlob returns a verifying reader of a blob that survives what happens to its connections.
-func (r *Repository) openBlob(ctx context.Context, desc content.Descriptor) (io.ReadCloser, error) {
+// openBlob returns a verifying reader of a blob that survives what happens to its connections. direct leaves mirrors out.
+func (r *Repository) openBlob(ctx context.Context, desc content.Descriptor, direct bool) (io.ReadCloser, error) {
 	req, err := r.request("read", blobSubject(desc.Digest), http.MethodGet, "blobs/"+desc.Digest.String(), r.pull())
 	if err != nil {
 		return nil, err
 	}
 	req.header.Set("Accept-Encoding", "identity")
+	req.direct = direct
 	place, err := takeSlot(ctx, r.host.reads)
 	if err != nil {
 		return nil, err
@@ -180,25 +181,21 @@ func (b *blobReader) failed(err error) error {
 		b.failures, b.since = 0, b.offset
 	}
 	b.failures++
-	opts := &b.client.shared.opts
-	wait, again := opts.Backoff.wait(b.failures, err)
-	if !again || b.ctx.Err() != nil {
-		return tried(b.req.failed(err), b.failures)
-	}
-	return opts.Sleep(b.ctx, wait)
+	return b.client.shared.again(b.ctx, b.req.host, b.failures, b.req.failed(err))
 }
 
 // open asks for the bytes from offset on, until there is an answer that makes sense.
 func (b *blobReader) open() error {
-	req := b.req
-	if b.offset > 0 {
-		req = req.withHeader("Range", fmt.Sprintf("bytes=%d-", b.offset))
-	}
-	for {
+	for ranged := b.offset > 0; ; {
+		req := b.req.with(b.req.url)
+		req.direct = req.direct || b.failures > 0
+		if ranged {
+			req.header.Set("Range", fmt.Sprintf("bytes=%d-", b.offset))
+		}
 		resp, err := b.client.send(b.ctx, req)
 		var e *Error
-		if errors.As(err, &e) && e.is(http.StatusRequestedRangeNotSatisfiable) && req != b.req {
-			req = b.req // it knows no ranges: all of it again
+		if ranged && errors.As(err, &e) && e.is(http.StatusRequestedRangeNotSatisfiable) {
+			ranged = false // it knows none: all of it again
 			continue
 		}
 		if err != nil {

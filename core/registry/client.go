@@ -2,7 +2,10 @@ package registry
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,10 +19,13 @@ type Options struct {
 	// Insecure names the hosts ("reg.lan" for every port, or "reg.lan:5000") that may speak plain HTTP, as loopback hosts always may.
 	Insecure []string
 	// Transport sends the requests; nil is a transport of the client's own: proxies from the environment, HTTP/2 with pings, no
-	// compression. It must not follow redirects nor decompress.
+	// compression. It must not follow redirects nor decompress. Addresses are vetted when they are dialled, and the certificates in Hosts
+	// used, only if it is a *http.Transport, of which the client then makes clones; for others only addresses in URLs are vetted.
 	Transport http.RoundTripper
 	// Transfers is the number of blobs on their way at once for each host, in each direction; 0 means 4.
 	Transfers int
+	// Hosts are the registries about which something is special, by the name that users give them.
+	Hosts map[string]HostOptions
 	// UserAgent is sent with every request; "" means "imgscript".
 	UserAgent string
 	// Backoff says how failed requests are tried again.
@@ -40,7 +46,7 @@ func (o *Options) withDefaults() Options {
 	if o != nil {
 		opts = *o
 	}
-	opts.Insecure = append([]string(nil), opts.Insecure...)
+	opts.Insecure, opts.Hosts = slices.Clone(opts.Insecure), maps.Clone(opts.Hosts)
 	if opts.Transfers <= 0 {
 		opts.Transfers = 4
 	}
@@ -66,15 +72,16 @@ func (o *Options) withDefaults() Options {
 type Client struct {
 	shared *shared
 	auth   *auth.Authorizer
+	fresh  *freshTokens
 	docs   *documents
 }
 
 // shared is what a client and those made by With have in common.
 type shared struct {
 	opts    Options
-	wire    http.RoundTripper
-	close   func()
+	routes  *routes
 	warning *warnings
+	budget  *budget
 
 	mu    sync.Mutex
 	hosts map[string]*host
@@ -82,21 +89,21 @@ type shared struct {
 
 // New returns a client. It does no I/O. Close it when it is no longer needed.
 func New(opts *Options) *Client {
-	s := &shared{opts: opts.withDefaults(), hosts: map[string]*host{}, close: func() {}}
-	s.wire = s.opts.Transport
-	if s.wire == nil {
-		t := newTransport()
-		s.wire, s.close = t, t.CloseIdleConnections
-	}
+	s := &shared{opts: opts.withDefaults(), hosts: map[string]*host{}}
+	s.routes = newRoutes(&s.opts)
+	s.budget = &budget{left: s.opts.Backoff.Budget, most: s.opts.Backoff.Budget}
 	s.warning = &warnings{tell: s.opts.Warn, seen: map[string]bool{}}
 	return s.client(s.opts.Keychain)
 }
 
 func (s *shared) client(kc auth.Keychain) *Client {
-	return &Client{shared: s, docs: &documents{}, auth: auth.NewAuthorizer(&auth.AuthorizerOptions{
+	return &Client{shared: s, docs: &documents{}, fresh: &freshTokens{now: s.opts.Now}, auth: auth.NewAuthorizer(&auth.AuthorizerOptions{
 		Keychain: kc,
 		Client:   s.tokenClient(),
 		Now:      s.opts.Now,
+		AllowRealm: func(origin auth.Origin, realm *url.URL) bool {
+			return s.opts.allowsRealm(origin.Name, origin.Host, realm)
+		},
 	})}
 }
 
@@ -104,7 +111,7 @@ func (s *shared) client(kc auth.Keychain) *Client {
 func (c *Client) With(kc auth.Keychain) *Client { return c.shared.client(kc) }
 
 // Close closes the connections that nobody uses, those of clients made by With included. The client stays usable.
-func (c *Client) Close() { c.shared.close() }
+func (c *Client) Close() { c.shared.routes.close() }
 
 // Repository returns the repository name of host, as users write it ("docker.io", "localhost:5000"). name is complete: the "library/" of
 // Docker Hub is the caller's to add. It does no I/O; a malformed name is an error, [content.ErrInvalid], of every call.

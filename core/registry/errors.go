@@ -197,6 +197,10 @@ const (
 // read takes the reason from the body of an answer.
 func (e *Error) read(resp *http.Response) {
 	data, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // what came before it broke off is worth showing
+	e.readBytes(data)
+}
+
+func (e *Error) readBytes(data []byte) {
 	var body struct {
 		Errors []struct {
 			Code    string          `json:"code"`

@@ -34,6 +34,7 @@ func canonicalHost(name string) string {
 type host struct {
 	name string // as users write it
 	addr string // host or host:port on the wire
+	opts HostOptions
 
 	mayBePlain bool
 	probe      flight[string]
@@ -44,6 +45,8 @@ type host struct {
 	noSelfMount atomic.Bool // it refused a mount from the target itself
 	noStream    atomic.Bool // it refused a streamed upload
 	intake      *intake
+	pace        *pace
+	reach       atomic.Int32 // how near it is, once it is known
 }
 
 func newHost(name string, opts *Options) *host {
@@ -51,15 +54,33 @@ func newHost(name string, opts *Options) *host {
 	if name == dockerHub {
 		addr = dockerHubAddr
 	}
-	h := &host{
-		name: name, addr: addr,
-		mayBePlain: isLoopback(addr) || isListed(opts.Insecure, addr),
-		reads:      &places{semaphore.NewWeighted(int64(opts.Transfers)), opts.Timeouts.Idle},
-		writes:     &places{semaphore.NewWeighted(int64(opts.Transfers)), opts.Timeouts.Idle},
-		intake:     newIntake(addr, 0),
+	special := opts.hostOptions(name, addr)
+	transfers := int64(opts.Transfers)
+	if special.Transfers > 0 {
+		transfers = int64(special.Transfers)
 	}
+	h := &host{
+		name: name, addr: addr, opts: special,
+		mayBePlain: isLoopback(addr) || special.Insecure || isListed(opts.Insecure, addr),
+		reads:      &places{semaphore.NewWeighted(transfers), opts.Timeouts.Idle},
+		writes:     &places{semaphore.NewWeighted(transfers), opts.Timeouts.Idle},
+		intake:     newIntake(addr, special.ChunkSize),
+		pace:       newPace(special.RequestsPerSecond),
+	}
+	h.reach.Store(int32(literalReach(hostname(addr))))
 	h.noStream.Store(h.intake.whole)
 	return h
+}
+
+// limit is how near what this host names may be.
+func (h *host) limit() reach {
+	switch {
+	case h == nil:
+		return public
+	case h.opts.AllowPrivate:
+		return anywhere
+	}
+	return reach(h.reach.Load())
 }
 
 // isLoopback reports whether addr is this computer by its text alone: a name that resolves to it is not enough.

@@ -92,7 +92,9 @@ func (r *Repository) getManifest(ctx context.Context, ref string, size int64) (c
 	var desc content.Descriptor
 	var data []byte
 	req.once = true // the loop here retries what fails the check, too
-	err = r.client.again(ctx, func(int) (bool, error) {
+	err = r.again(ctx, func(try int) (bool, error) {
+		req := req.with(req.url)
+		req.direct = try > 1
 		resp, err := r.client.send(ctx, req)
 		if err != nil {
 			return false, err

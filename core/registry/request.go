@@ -25,8 +25,10 @@ type request struct {
 	size   int64          // of the body; -1 is unknown and is sent in chunks
 	scopes []auth.Scope   // what it needs; the first one matters most, since some servers read no other
 
-	once bool // not to be tried again by the retrier: its caller knows better what to do
-	slow bool // the registry works on it (a final PUT hashes a whole blob): its answer may take longer
+	foreign bool // to a URL from a document: without credentials, wherever it leads
+	direct  bool // not to a mirror: what one sent was wrong
+	once    bool // not to be tried again by the retrier: its caller knows better what to do
+	slow    bool // the registry works on it (a final PUT hashes a whole blob): its answer may take longer
 }
 
 // with returns a copy of the request that goes to u.
@@ -53,16 +55,47 @@ type sender interface {
 	send(ctx context.Context, req *request) (*http.Response, error)
 }
 
-// send passes a request through everything that stands between a repository and the wire, outermost first.
+// send sends a request to the mirrors of its host, if it may, and then to the host.
 func (c *Client) send(ctx context.Context, req *request) (*http.Response, error) {
+	if req.mirrored() {
+		for _, name := range req.host.opts.Mirrors {
+			resp, err := c.sendTo(ctx, req.to(c.shared.host(name)))
+			if err == nil {
+				return resp, nil
+			}
+			if ctx.Err() != nil {
+				return nil, err
+			}
+		}
+	}
+	return c.sendTo(ctx, req)
+}
+
+// mirrored reports whether a mirror may answer: what is read can be checked, or is what the registry's tags were a moment ago.
+func (r *request) mirrored() bool {
+	return r.op == "read" && !r.direct && !r.foreign && r.url.Scheme == ""
+}
+
+// to returns a copy of the request for a mirror. The next one, or the registry itself, is the next try.
+func (r *request) to(mirror *host) *request {
+	u := *r.url
+	u.Host = mirror.addr
+	c := r.with(&u)
+	c.host, c.once = mirror, true
+	return c
+}
+
+// sendTo passes a request through everything that stands between a repository and the wire, outermost first.
+func (c *Client) sendTo(ctx context.Context, req *request) (*http.Response, error) {
 	s := c.shared
-	var chain sender = &wire{via: s.wire, agent: s.opts.UserAgent, timeouts: s.opts.Timeouts, warn: s.warning}
+	var chain sender = &wire{routes: s.routes, agent: s.opts.UserAgent, timeouts: s.opts.Timeouts, warn: s.warning}
 	plain := chain
 	chain = &redirector{next: chain}
-	chain = &authorizer{next: chain, auth: c.auth}
+	chain = &pacer{next: chain, now: s.opts.Now, sleep: s.opts.Sleep}
+	chain = &authorizer{next: chain, auth: c.auth, fresh: c.fresh}
 	chain = &schemer{next: chain, probe: plain}
 	chain = &reporter{next: chain, now: s.opts.Now}
-	chain = &retrier{next: chain, backoff: s.opts.Backoff, sleep: s.opts.Sleep}
+	chain = &retrier{next: chain, shared: s}
 	return chain.send(ctx, req)
 }
 
@@ -93,24 +126,4 @@ func (s *schemer) ping(ctx context.Context, h *host, scheme string) error {
 		return errors.New("it answers 400 to plain HTTP")
 	}
 	return nil
-}
-
-// authorizer answers the challenges of the request's own registry. Requests to anywhere else, such as an upload that lives on
-// another host, go without credentials.
-type authorizer struct {
-	next sender
-	auth *auth.Authorizer
-}
-
-func (a *authorizer) send(ctx context.Context, req *request) (*http.Response, error) {
-	if !req.host.serves(req.url) {
-		return a.next.send(ctx, req)
-	}
-	origin := auth.Origin{Scheme: req.url.Scheme, Host: req.host.addr, Name: req.host.name}
-	return a.auth.Do(ctx, origin, req.scopes, func(authorization string) (*http.Response, error) {
-		if authorization == "" {
-			return a.next.send(ctx, req)
-		}
-		return a.next.send(ctx, req.withHeader("Authorization", authorization))
-	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -23,6 +24,7 @@ type Backoff struct {
 	First      time.Duration // 0 means 250 ms
 	Most       time.Duration // 0 means 30 s
 	RetryAfter time.Duration // the longest wait that a registry may ask for, more is an error; 0 means 120 s
+	Budget     int           // retries of all that a client does, of which each success gives one back; 0 means 100
 }
 
 func (b Backoff) withDefaults() Backoff {
@@ -37,6 +39,9 @@ func (b Backoff) withDefaults() Backoff {
 	}
 	if b.RetryAfter <= 0 {
 		b.RetryAfter = 120 * time.Second
+	}
+	if b.Budget <= 0 {
+		b.Budget = 100
 	}
 	return b
 }
@@ -64,7 +69,7 @@ func passing(err error) bool {
 	var dns *net.DNSError
 	var source *sourceError
 	switch {
-	case errors.As(err, &source) && source.unopened:
+	case errors.As(err, &source) && source.unopened, errors.As(err, new(*egressError)):
 		return false
 	case errors.As(err, new(*curable)), errors.Is(err, content.ErrVerification):
 		return true
@@ -94,50 +99,52 @@ func isCertificate(err error) bool {
 
 // retrier sends a request again while its errors are passing ones. It stands before a reporter, which makes errors of statuses.
 type retrier struct {
-	next    sender
-	backoff Backoff
-	sleep   func(context.Context, time.Duration) error
+	next   sender
+	shared *shared
 }
 
 func (r *retrier) send(ctx context.Context, req *request) (*http.Response, error) {
 	for try := 1; ; try++ {
 		resp, err := r.next.send(ctx, req)
-		if err == nil || req.once {
-			return resp, err
+		if err == nil {
+			r.shared.budget.earn()
+			return resp, nil
 		}
-		wait, again := r.backoff.wait(try, err)
-		if !again || ctx.Err() != nil {
-			return nil, tried(err, try)
+		if req.once {
+			return nil, err
 		}
-		if err := r.sleep(ctx, wait); err != nil {
+		if err := r.shared.again(ctx, req.host, try, err); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// again waits for the try after number try, which ended with err. It returns an error when there must be none.
-func (s *shared) again(ctx context.Context, try int, err error) error {
+// again waits for the try after number try, which ended with err. It returns an error when there must be none. After a 429 it is the host
+// that waits, with all requests that it gets.
+func (s *shared) again(ctx context.Context, h *host, try int, err error) error {
 	wait, again := s.opts.Backoff.wait(try, err)
 	if !again || ctx.Err() != nil {
 		return tried(err, try)
+	}
+	if !s.budget.spend() {
+		return fmt.Errorf("%w; not tried again, since too much has failed", tried(err, try))
+	}
+	if tooMany(err) {
+		h.pace.hold(s.opts.Now().Add(wait))
+		return nil
 	}
 	return s.opts.Sleep(ctx, wait)
 }
 
 // again is the loop of operations that consist of several requests: it calls f until it succeeds, says that its error is final (one
 // that was retried below already), or fails for a reason that won't pass.
-func (c *Client) again(ctx context.Context, f func(try int) (final bool, err error)) error {
-	opts := &c.shared.opts
+func (r *Repository) again(ctx context.Context, f func(try int) (final bool, err error)) error {
 	for try := 1; ; try++ {
 		final, err := f(try)
 		if err == nil || final {
 			return err
 		}
-		wait, again := opts.Backoff.wait(try, err)
-		if !again || ctx.Err() != nil {
-			return tried(err, try)
-		}
-		if err := opts.Sleep(ctx, wait); err != nil {
+		if err := r.client.shared.again(ctx, r.host, try, err); err != nil {
 			return err
 		}
 	}

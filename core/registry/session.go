@@ -36,7 +36,7 @@ func (r *Repository) startUpload(ctx context.Context, subject string, query url.
 	req.url.RawQuery = query.Encode()
 	var s *session
 	req.once = true
-	err = r.client.again(ctx, func(int) (bool, error) {
+	err = r.again(ctx, func(int) (bool, error) {
 		s = nil
 		resp, err := r.client.send(ctx, req)
 		if err != nil {

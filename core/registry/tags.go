@@ -82,7 +82,7 @@ func (r *Repository) page(ctx context.Context, req *request) (*http.Response, []
 	req.once = true
 	var resp *http.Response
 	var data []byte
-	err := r.client.again(ctx, func(int) (bool, error) {
+	err := r.again(ctx, func(int) (bool, error) {
 		var err error
 		if resp, err = r.client.send(ctx, req); err != nil {
 			return false, err

@@ -8,7 +8,7 @@ import (
 
 // tokenClient returns the client by which tokens are requested: the connections, the time limits and the name of the others.
 func (s *shared) tokenClient() *http.Client {
-	return &http.Client{Transport: &tokenTransport{&wire{via: s.wire, agent: s.opts.UserAgent, timeouts: s.opts.Timeouts, warn: s.warning}}}
+	return &http.Client{Transport: &tokenTransport{&wire{routes: s.routes, agent: s.opts.UserAgent, timeouts: s.opts.Timeouts, warn: s.warning}}}
 }
 
 // tokenTransport sends what an http.Client wants sent by a wire.
@@ -16,7 +16,7 @@ type tokenTransport struct{ wire *wire }
 
 // RoundTrip implements http.RoundTripper.
 func (t *tokenTransport) RoundTrip(hr *http.Request) (*http.Response, error) {
-	req := &request{method: hr.Method, url: hr.URL, header: hr.Header, size: hr.ContentLength}
+	req := &request{host: hostOf(hr.Context()), method: hr.Method, url: hr.URL, header: hr.Header, size: hr.ContentLength}
 	if hr.Body != nil && hr.Body != http.NoBody {
 		req.open = func(context.Context) (io.ReadCloser, error) {
 			if hr.GetBody == nil {

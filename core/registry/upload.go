@@ -45,7 +45,7 @@ func (u *upload) send(ctx context.Context) error {
 		if u.best > best {
 			try, best = 1, u.best
 		}
-		if err := u.repo.client.shared.again(ctx, try, err); err != nil {
+		if err := u.repo.client.shared.again(ctx, u.repo.host, try, err); err != nil {
 			u.drop(ctx)
 			return err
 		}

@@ -37,7 +37,7 @@ func (t Timeouts) withDefaults() Timeouts {
 
 // wire turns requests into those of net/http. It is the innermost sender: one request, one answer.
 type wire struct {
-	via      http.RoundTripper
+	routes   *routes
 	agent    string
 	timeouts Timeouts
 	warn     *warnings
@@ -55,7 +55,13 @@ func (w *wire) send(ctx context.Context, req *request) (*http.Response, error) {
 		dog.end()
 		return nil, err
 	}
-	resp, err := w.via.RoundTrip(hr)
+	via, err := w.routes.route(hr, req.host)
+	if err != nil {
+		body.close(hr)
+		dog.end()
+		return nil, err
+	}
+	resp, err := via.RoundTrip(w.routes.watch(hr, req.host))
 	if err != nil {
 		err = body.explain(ctx, err)
 		dog.end()
@@ -126,6 +132,13 @@ func (b *bodies) failed(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.err = err
+}
+
+// close closes a body that is not sent.
+func (b *bodies) close(hr *http.Request) {
+	if hr.Body != nil {
+		hr.Body.Close()
+	}
 }
 
 // explain returns the reason of a failed request: ctx, the body, or the network.

@@ -1,0 +1,43 @@
+package registry
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"strings"
+)
+
+// HostOptions are what is special about one registry. The zero value is nothing.
+type HostOptions struct {
+	// Mirrors are hosts ("mirror.lan:5000") that are asked first when something is read, in order; what the last one doesn't give either comes from the
+	// registry itself. The repository has the same name there. Credentials for a mirror are found by its own name.
+	Mirrors []string
+	// Insecure allows plain HTTP, like Options.Insecure.
+	Insecure bool
+	// CA are certificates that are trusted besides the system's, for this host alone.
+	CA *x509.CertPool
+	// Certificates are shown to the host when it asks for one.
+	Certificates []tls.Certificate
+	// AllowPrivate lets the host lead to private, loopback and link-local addresses (Location, redirects, urls) although its own is none.
+	AllowPrivate bool
+	// AuthRealms are hosts to which credentials for this one may go when it names them as its token server.
+	AuthRealms []string
+	// RequestsPerSecond bounds the rate of requests; 0 is no bound.
+	RequestsPerSecond float64
+	// Transfers is Options.Transfers for this host; 0 is that.
+	Transfers int
+	// ChunkSize is the size in bytes of the first part of an upload in parts; 0 means 4 MiB less 64 KiB. It is kept between 64 KiB and 64 MiB.
+	ChunkSize int64
+}
+
+// hostOptions finds what is special about a host by the name that users give it, or by where it listens.
+func (o *Options) hostOptions(name, addr string) HostOptions {
+	var found HostOptions
+	for key, opts := range o.Hosts {
+		if key = strings.ToLower(key); key == addr && addr != name {
+			found = opts
+		} else if canonicalHost(key) == name {
+			return opts
+		}
+	}
+	return found
+}
