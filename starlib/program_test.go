@@ -22,11 +22,11 @@ func TestPrograms(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
 			archive, err := txtar.ParseFile(file)
 			must(t, err)
 			for _, jobs := range []int{1, 2, 16} {
-				w := newWorld(t)
-				w.seed("REG OTHER")
+				w := newWorld(t, "write( "+string(txtar.Format(archive)))
 				w.engine = newTestEngine(t, jobs)
 				w.opts.Engine = w.engine
 				got := w.program(archive)
@@ -67,7 +67,11 @@ func (w *world) program(archive *txtar.Archive) string {
 			must(w.t, writeTestFile(filepath.Join(w.root, filepath.FromSlash(f.Name)), f.Data))
 		}
 	}
-	before := map[*registrytest.Server][]string{w.reg: w.tags(w.reg), w.other: w.tags(w.other)}
+	servers := slices.DeleteFunc([]*registrytest.Server{w.reg, w.other}, func(s *registrytest.Server) bool { return s == nil })
+	before := map[*registrytest.Server][]string{}
+	for _, s := range servers {
+		before[s] = w.tags(s)
+	}
 	file, function := "proj/build.star", ""
 	for line := range strings.Lines(string(archive.Comment)) {
 		if run, ok := strings.CutPrefix(line, "run: "); ok {
@@ -98,7 +102,7 @@ func (w *world) program(archive *txtar.Archive) string {
 	for _, unsaved := range result.Report.Unsaved {
 		fmt.Fprintf(&b, "unsaved: %s\n", unsaved)
 	}
-	for _, s := range []*registrytest.Server{w.reg, w.other} {
+	for _, s := range servers {
 		for _, tag := range w.tags(s) {
 			if !slices.Contains(before[s], tag) {
 				fmt.Fprintf(&b, "tag: %s/%s\n", s.Host, tag)
@@ -110,7 +114,13 @@ func (w *world) program(archive *txtar.Archive) string {
 	} else if err != nil {
 		w.t.Errorf("%v is no *Error", err)
 	}
-	return strings.NewReplacer(w.reg.Host, "REG", w.other.Host, "OTHER", w.root, "ROOT").Replace(b.String())
+	text := strings.ReplaceAll(b.String(), w.root, "ROOT")
+	for name, s := range map[string]*registrytest.Server{"REG": w.reg, "OTHER": w.other} {
+		if s != nil {
+			text = strings.ReplaceAll(text, s.Host, name)
+		}
+	}
+	return text
 }
 
 // tags lists the tags that programs make, as repository:tag.

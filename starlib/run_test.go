@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,27 +25,33 @@ import (
 	"github.com/imgscript/imgscript/core/registry/registrytest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if root, err := sharedTree(); err == nil {
+			os.RemoveAll(root)
+		}
+		os.Exit(code)
+	}))
+}
+
+// sharedTree is a root for scripts that only read.
+var sharedTree = sync.OnceValues(func() (string, error) {
+	root, err := os.MkdirTemp("", "starlib")
+	if err != nil {
+		return "", err
+	}
+	return root, makeTree(root)
+})
 
 // TestRun runs testdata/run/*.star through a Runtime, as proj/build.star of a root of its own (see makeTree), with two registries (see seed). What they can use
 // besides the language is in runhelpers_test.go.
 func TestRun(t *testing.T) {
 	runScripts(t, "testdata/run/*.star", func(t *testing.T, filename, source string) error {
-		w := newWorld(t)
-		w.seed(source)
+		t.Parallel()
+		w := newWorld(t, source)
 		_, err := w.run(t.Context(), "proj/build.star", source)
 		return renamed(err, "proj/build.star", filename)
 	})
-}
-
-// seed fills the registries that a script names.
-func (w *world) seed(script string) {
-	if strings.Contains(script, "REG") {
-		seed(w.reg)
-	}
-	if strings.Contains(script, "OTHER") {
-		seed(w.other)
-	}
 }
 
 // renamed gives the places in one file another file's name, so that they are found in the file that the test was read from.
@@ -78,12 +85,29 @@ type world struct {
 	warnings   []string
 }
 
-func newWorld(t testing.TB) *world {
-	w := &world{t: t, root: makeTree(t), reg: registrytest.New(t, nil)}
-	w.other = registrytest.New(t, &registrytest.Options{Auth: registrytest.AuthBasic, Users: map[string]string{"ann": "s3cr3t-pw"}})
-	w.files = httptest.NewServer(http.HandlerFunc(serveFile))
-	t.Cleanup(w.files.Close)
-	w.engine = newTestEngine(t, 0)
+// newWorld makes a world for a script, with those of the servers that its text names. Scripts that write nothing share a root.
+func newWorld(t testing.TB, script string) *world {
+	w := &world{t: t, engine: newTestEngine(t, 0)}
+	if strings.Contains(script, "write(") || strings.Contains(script, "oci:") {
+		w.root = t.TempDir()
+		must(t, makeTree(w.root))
+	} else {
+		root, err := sharedTree()
+		must(t, err)
+		w.root = root
+	}
+	if strings.Contains(script, "REG") {
+		w.reg = registrytest.New(t, nil)
+		seed(w.reg)
+	}
+	if strings.Contains(script, "OTHER") {
+		w.other = registrytest.New(t, &registrytest.Options{Auth: registrytest.AuthBasic, Users: map[string]string{"ann": "s3cr3t-pw"}})
+		seed(w.other)
+	}
+	if strings.Contains(script, "FILES") {
+		w.files = httptest.NewServer(http.HandlerFunc(serveFile))
+		t.Cleanup(w.files.Close)
+	}
 	w.opts = Options{
 		Root: w.root, Engine: w.engine, Predeclared: w.predeclared(), Vars: map[string]string{},
 		Secrets: map[string]func(context.Context) ([]byte, error){
@@ -135,9 +159,8 @@ func (w *world) run(ctx context.Context, file string, src any) (*Result, error) 
 	return result, err
 }
 
-// makeTree makes the root that scripts run in.
-func makeTree(t testing.TB) string {
-	root := t.TempDir()
+// makeTree fills the root that scripts run in.
+func makeTree(root string) error {
 	files := map[string]string{
 		"top.txt":                    "top\n",
 		"proj/app/index.js":          "index\n",
@@ -162,12 +185,13 @@ func makeTree(t testing.TB) string {
 		"proj/größe.txt":             "ä",
 	}
 	for name, data := range files {
-		full := filepath.Join(root, filepath.FromSlash(name))
-		must(t, os.MkdirAll(filepath.Dir(full), 0o755))
-		must(t, os.WriteFile(full, []byte(data), 0o644))
+		if err := writeTestFile(filepath.Join(root, filepath.FromSlash(name)), []byte(data)); err != nil {
+			return err
+		}
 	}
-	must(t, os.Chmod(filepath.Join(root, "proj/app/run.sh"), 0o755))
-	must(t, os.MkdirAll(filepath.Join(root, "proj/one/empty"), 0o755))
+	if err := errors.Join(os.Chmod(filepath.Join(root, "proj/app/run.sh"), 0o755), os.MkdirAll(filepath.Join(root, "proj/one/empty"), 0o755)); err != nil {
+		return err
+	}
 	for link, to := range map[string]string{
 		"proj/links/same":    "target.txt",
 		"proj/links/away":    "../app/index.js",
@@ -179,10 +203,11 @@ func makeTree(t testing.TB) string {
 		"proj/links/dirlink": "../app/lib",
 	} {
 		full := filepath.Join(root, filepath.FromSlash(link))
-		must(t, os.MkdirAll(filepath.Dir(full), 0o755))
-		must(t, os.Symlink(to, full))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(full), 0o755), os.Symlink(to, full)); err != nil {
+			return err
+		}
 	}
-	return root
+	return nil
 }
 
 func must(t testing.TB, err error) {

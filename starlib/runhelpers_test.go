@@ -34,7 +34,16 @@ import (
 //	warnings()                           warnings so far
 //	write(path, data)                    writes a file of the root
 func (w *world) predeclared() starlark.StringDict {
-	names := starlark.StringDict{"REG": starlark.String(w.reg.Host), "OTHER": starlark.String(w.other.Host), "FILES": starlark.String(w.files.URL)}
+	names := starlark.StringDict{}
+	if w.reg != nil {
+		names["REG"] = starlark.String(w.reg.Host)
+	}
+	if w.other != nil {
+		names["OTHER"] = starlark.String(w.other.Host)
+	}
+	if w.files != nil {
+		names["FILES"] = starlark.String(w.files.URL)
+	}
 	for name, fn := range map[string]func(args []string, last starlark.Value) (starlark.Value, error){
 		"remote_tags":     w.remoteTags,
 		"remote_bytes":    w.remoteBytes,
@@ -108,10 +117,10 @@ func strings2list(list []string) starlark.Value {
 // server finds the registry of "HOST/repo".
 func (w *world) server(repository string) (*registrytest.Server, string) {
 	host, repo, _ := strings.Cut(repository, "/")
-	if host == w.other.Host {
+	if w.other != nil && host == w.other.Host {
 		return w.other, repo
 	}
-	if host != w.reg.Host {
+	if w.reg == nil || host != w.reg.Host {
 		w.t.Errorf("no server for %q", repository)
 	}
 	return w.reg, repo

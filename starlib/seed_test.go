@@ -82,8 +82,8 @@ assert.eq(c.blob(c.upload(data).digest), data)
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t)
-			w.seed("REG")
+			t.Parallel()
+			w := newWorld(t, tt.script)
 			w.reg.SetQuirks(tt.quirks)
 			w.reg.SetFaults(tt.faults...)
 			_, err := w.run(t.Context(), "proj/build.star", tt.script)
