@@ -118,12 +118,12 @@ func (h *host) scheme(ctx context.Context, ask func(ctx context.Context, scheme 
 		return "https", nil
 	}
 	return h.probe.do(ctx, func() (string, error) {
-		secure := false
+		var secure atomic.Bool // dialling may go on after a request that was cancelled
 		err := ask(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-			TLSHandshakeDone: func(_ tls.ConnectionState, err error) { secure = err == nil },
+			TLSHandshakeDone: func(_ tls.ConnectionState, err error) { secure.Store(err == nil) },
 		}), "https")
 		switch {
-		case err == nil || secure || isCertificate(err):
+		case err == nil || secure.Load() || isCertificate(err):
 			return "https", nil // the request itself will say what is wrong
 		case isPlain(err):
 			return "http", nil
