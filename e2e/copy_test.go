@@ -101,6 +101,31 @@ for n in range(2):
 	equal(t, "copy", strings.TrimSpace(w.sh("crane", "digest", "$REG/pinned:latest")), all[0].Digest)
 }
 
+// TestBaseOfOneScript builds a base and then, in the same script, an image on it: by a tag that is new, and by one that named something else before.
+func TestBaseOfOneScript(t *testing.T) {
+	for _, k := range []kind{kinds[1], kinds[2]} {
+		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
+			tools(t, "crane")
+			w := newWorld(t, map[string]*server{"REG": start(t, k)})
+			for _, n := range []string{"1", "2"} {
+				w.run(`
+base = image("scratch", REG + "/base:v1")
+base.labels["n"] = "` + n + `"
+base.add_files({"/base": custom_file("base")})
+base.save()
+app = image(REG + "/base:v1", REG + "/app:v1")
+app.add_files({"/app": custom_file("app")})
+app.save()
+`)
+				var config struct{ Config struct{ Labels map[string]string } }
+				decode(t, w.sh("crane", "config", "$REG/app:v1"), &config)
+				equal(t, "label", config.Config.Labels["n"], n)
+			}
+		})
+	}
+}
+
 // TestPretty copies a manifest and a config that were written with indentation.
 func TestPretty(t *testing.T) {
 	t.Parallel()
