@@ -118,7 +118,9 @@ app = image(REG + "/base:v1", REG + "/app:v1")
 app.add_files({"/app": custom_file("app")})
 app.save()
 `)
-				var config struct{ Config struct{ Labels map[string]string } }
+				var config struct {
+					Config struct{ Labels map[string]string }
+				}
 				decode(t, w.sh("crane", "config", "$REG/app:v1"), &config)
 				equal(t, "label", config.Config.Labels["n"], n)
 			}
