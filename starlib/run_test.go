@@ -83,6 +83,7 @@ type world struct {
 	opts       Options
 	printed    []string
 	warnings   []string
+	built      int // layers
 }
 
 // newWorld makes a world for a script, with those of the servers that its text names. Scripts that write nothing share a root.
@@ -116,8 +117,11 @@ func newWorld(t testing.TB, script string) *world {
 		},
 		Print: func(_ syntax.Position, line string) { w.printed = append(w.printed, line) },
 		Events: func(e build.Event) {
-			if e.Kind == build.Warning {
+			switch {
+			case e.Kind == build.Warning:
 				w.warnings = append(w.warnings, e.At.String()+": "+e.Text)
+			case e.Kind == build.TaskEnd && e.How == "built":
+				w.built++
 			}
 		},
 		Modules: map[string]starlark.StringDict{
@@ -254,6 +258,8 @@ func serveFile(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/text":
 		fmt.Fprint(w, "fetched\n")
+	case "/tar":
+		w.Write(make([]byte, 1024))
 	case "/redirect":
 		http.Redirect(w, r, "/text", http.StatusFound)
 	default:
@@ -267,3 +273,6 @@ func writeTestFile(name string, data []byte) error {
 	}
 	return os.WriteFile(name, data, 0o644)
 }
+
+// stall lets the registry leave every request without an answer.
+func (w *world) stall() { w.reg.SetFaults(registrytest.Fault{Times: -1, Stall: true}) }

@@ -32,6 +32,7 @@ import (
 //	requests("HOST")                     what the registry was asked since the last look; the log starts after seeding
 //	printed()                            lines that were printed
 //	warnings()                           warnings so far
+//	built()                              how many layers were built so far
 //	write(path, data)                    writes a file of the root
 func (w *world) predeclared() starlark.StringDict {
 	names := starlark.StringDict{}
@@ -55,6 +56,7 @@ func (w *world) predeclared() starlark.StringDict {
 		"requests":        w.requests,
 		"printed":         func([]string, starlark.Value) (starlark.Value, error) { return strings2list(w.printed), nil },
 		"warnings":        func([]string, starlark.Value) (starlark.Value, error) { return strings2list(w.warnings), nil },
+		"built":           func([]string, starlark.Value) (starlark.Value, error) { return starlark.MakeInt(w.built), nil },
 		"write":           w.writeFile,
 	} {
 		names[name] = starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {

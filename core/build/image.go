@@ -364,6 +364,7 @@ func (i *Image) Env(at Origin, name string) (string, bool, error) {
 	if err != nil {
 		return "", false, err
 	}
+	i.use()
 	value, ok := img.Env(name)
 	return value, ok, nil
 }

@@ -31,7 +31,7 @@ type Saved struct {
 	Tags          []string
 	MediaType     string
 	Size          int64 // compressed bytes of the image: configs and layers
-	Layers        []*Layer
+	Layers        []*Layer // the lowest first; of an index those of all its images, each once
 	Platforms     []string
 	UploadedBytes int64
 	Uploaded      int // blobs
@@ -239,7 +239,7 @@ func (s *save) sendEarly(ctx context.Context, group *errgroup.Group, t *target) 
 			gone[o.digest] = true
 		case *appended:
 			if !removesUnknown(gone) {
-				group.Go(func() error { return t.layer(ctx, o.layer) })
+				group.Go(func() error { return t.layer(ctx, o.layer, s.opts.LeaveForeign) })
 			}
 		case *replaced:
 			return // its manifest says which layers are left
@@ -332,8 +332,14 @@ func (s *Saved) addLayers(ctx context.Context, r *Run, src content.Fetcher, desc
 	if err != nil {
 		return err
 	}
+	known := map[digest.Digest]bool{} // from other images of an index
+	for _, l := range s.Layers {
+		known[l.future.value.Descriptor.Digest] = true
+	}
 	for _, info := range img.Layers() {
-		s.Layers = append(s.Layers, r.knownLayer(info, img))
+		if !known[info.Digest] {
+			s.Layers = append(s.Layers, r.knownLayer(info, img))
+		}
 	}
 	p := platformOf(desc)
 	if p == "" {

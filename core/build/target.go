@@ -160,7 +160,7 @@ func (t *target) transfer(ctx context.Context, desc content.Descriptor, from []s
 }
 
 // layer brings a layer here, while it is being built if it still is and the repository can take it so.
-func (t *target) layer(ctx context.Context, l *Layer) error {
+func (t *target) layer(ctx context.Context, l *Layer, leaveForeign bool) error {
 	future := l.started()
 	streamer, ok := t.repo.(content.Streamer)
 	if ok && l.pending != nil && !future.Ready() {
@@ -169,7 +169,7 @@ func (t *target) layer(ctx context.Context, l *Layer) error {
 		}
 	}
 	built, err := future.get(ctx)
-	if err != nil {
+	if err != nil || leaveForeign && content.IsForeign(built.Descriptor) {
 		return err
 	}
 	_, err = t.place(ctx, l, built)
