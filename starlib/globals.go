@@ -2,6 +2,7 @@ package starlib
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -94,6 +95,9 @@ func glob(thread *starlark.Thread, a *globArgs) (starlark.Value, error) {
 	s, err := sessionOf(thread)
 	if err != nil {
 		return nil, err
+	}
+	if len(a.Include) == 0 && !a.AllowEmpty {
+		return nil, withHint(errors.New("glob: there are no patterns"), "if that is fine, write allow_empty = True")
 	}
 	paths, err := s.run.Glob(a.Include, a.Exclude)
 	if err != nil {

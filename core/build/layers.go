@@ -357,7 +357,9 @@ func (s *search) Fetch(ctx context.Context, desc content.Descriptor) (io.ReadClo
 				return r, nil
 			}
 		}
-		failures = append(failures, fmt.Errorf("%s: %w", ref.Name(), err))
+		if !errors.Is(err, content.ErrNotFound) {
+			failures = append(failures, err)
+		}
 	}
 	for _, url := range s.urls {
 		body, err := s.run.get(ctx, url)
@@ -367,25 +369,46 @@ func (s *search) Fetch(ctx context.Context, desc content.Descriptor) (io.ReadClo
 		failures = append(failures, err)
 	}
 	if len(failures) == 0 {
-		return nil, fmt.Errorf("layer %s: %w: the image has no target and no base to look in", desc.Digest, content.ErrNotFound)
+		return nil, s.nowhere(desc)
 	}
 	return nil, fmt.Errorf("layer %s: %w", desc.Digest, errors.Join(failures...))
 }
 
+// nowhere is the error for a layer that no place has.
+func (s *search) nowhere(desc content.Descriptor) error {
+	if len(s.refs) == 0 {
+		return fmt.Errorf("layer %s: %w: the image has no target and no base to look in", desc.Digest, content.ErrNotFound)
+	}
+	var names []string
+	for _, ref := range s.refs {
+		if !slices.Contains(names, ref.Name()) {
+			names = append(names, ref.Name())
+		}
+	}
+	return fmt.Errorf("layer %s: %w in %s", desc.Digest, content.ErrNotFound, strings.Join(names, ", "))
+}
+
 // locate finds the repository that has a blob, and holds it to its size: nobody reads a blob that is mounted. It names none when only a fetch can tell.
 func (s *search) locate(ctx context.Context, desc content.Descriptor) ([]string, error) {
+	missing := 0
 	for _, ref := range s.refs {
 		if ref.Transport != "docker" || s.run.mayUse(ref, false) != nil {
 			continue
 		}
 		there, err := s.access.client.Repository(ref.Host, ref.Repository).StatBlob(ctx, desc.Digest)
 		switch {
+		case errors.Is(err, content.ErrNotFound):
+			missing++
+			continue
 		case err != nil:
 			continue
 		case there.Size >= 0 && there.Size != desc.Size:
 			return nil, fmt.Errorf("layer %s in %s: %w: it has %d bytes, not %d", desc.Digest, ref.Name(), content.ErrVerification, there.Size, desc.Size)
 		}
 		return []string{ref.Host + "/" + ref.Repository}, nil
+	}
+	if missing == len(s.refs) && len(s.urls) == 0 {
+		return nil, s.nowhere(desc)
 	}
 	return nil, nil
 }

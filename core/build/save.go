@@ -30,7 +30,7 @@ type Saved struct {
 	Digest        digest.Digest
 	Tags          []string
 	MediaType     string
-	Size          int64 // compressed bytes of the image: configs and layers
+	Size          int64    // compressed bytes of the image: configs and layers
 	Layers        []*Layer // the lowest first; of an index those of all its images, each once
 	Platforms     []string
 	UploadedBytes int64
