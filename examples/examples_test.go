@@ -190,6 +190,32 @@ func TestCopy(t *testing.T) {
 	}
 }
 
+// TestRequests bounds what two examples send, in all registries together: what is far away is as slow as it is asked often.
+func TestRequests(t *testing.T) {
+	from, to := registrytest.New(t, nil), registrytest.New(t, nil)
+	var layers []map[string]string
+	for i := range 10 {
+		layers = append(layers, map[string]string{"/f": strings.Repeat("x", i)})
+	}
+	from.PushImage("alpine", "3", registrytest.Image{Layers: layers})
+	vars := map[string]string{"from": from.Host + "/alpine:3", "to": to.Host + "/mirror/alpine:3"}
+	for _, most := range []int{36, 3} { // the second time all is there
+		mustRun(t, "copy.star", vars)
+		lines := append(from.Lines(), to.Lines()...)
+		if len(lines) > most {
+			t.Errorf("copying 10 layers took %d requests, want at most %d:\n%s", len(lines), most, strings.Join(lines, "\n"))
+		}
+		from.Reset()
+		to.Reset()
+	}
+
+	from.PushImage("node", "lts-slim", registrytest.Image{Layers: layers[:1]})
+	mustRun(t, "node.star", map[string]string{"base": from.Host + "/node:lts-slim", "target": from.Host + "/app"})
+	if lines := from.Lines(); len(lines) > 9 {
+		t.Errorf("a layer on a base of the same registry took %d requests, want at most 9:\n%s", len(lines), strings.Join(lines, "\n"))
+	}
+}
+
 func TestEnv(t *testing.T) {
 	reg := registrytest.New(t, nil)
 	seeded := reg.PushImage("app", "v1", registrytest.Image{

@@ -1,0 +1,73 @@
+package imgscript_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// command runs a program and returns its stdout.
+func command(t *testing.T, dir, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Dir = dir
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Errorf("%s %s: %v\n%s", name, strings.Join(args, " "), err, stderr.String())
+	}
+	return string(out)
+}
+
+// runProgram builds a block that is a whole Go program and runs it.
+func runProgram(t *testing.T, b block) {
+	dir := t.TempDir()
+	main, program := filepath.Join(dir, "main.go"), filepath.Join(dir, "program")
+	if err := os.WriteFile(main, []byte(b.text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	command(t, ".", "go", "build", "-o", program, main)
+	if out := command(t, directory(t), program); !t.Failed() && out != b.next {
+		t.Errorf("got:\n%s\nwant:\n%s", out, b.next)
+	}
+	if formatted := command(t, ".", "gofmt", "-l", main); formatted != "" {
+		t.Error("it is not formatted")
+	}
+}
+
+// runCommands runs what is cheap and ours of a block's lines, and checks the rest.
+func runCommands(t *testing.T, b block) {
+	for line := range strings.Lines(b.text) {
+		words := strings.Fields(line)
+		switch {
+		case strings.HasPrefix(line, "go run ./cmd/imgscript "):
+			command(t, ".", words[0], words[1:]...)
+		case words[0] == "imgscript": // --help checks the flags that stand before it
+			command(t, ".", "go", append(append([]string{"run", "./cmd/imgscript"}, words[1:]...), "--help")...)
+		case words[0] == "go":
+			checkGo(t, words[1:])
+		case words[0] == "bash":
+			command(t, ".", "bash", "-n", words[1])
+		case strings.TrimSpace(line) != "git clone https://"+module && strings.TrimSpace(line) != "cd imgscript":
+			t.Errorf("nobody knows whether this works: %s", line)
+		}
+	}
+}
+
+// checkGo checks that the packages of a go command exist.
+func checkGo(t *testing.T, args []string) {
+	t.Helper()
+	for _, arg := range args {
+		path, version, versioned := strings.Cut(arg, "@")
+		switch {
+		case args[0] == "get" && versioned && path == module: // the module, whose root has tests alone
+		case versioned && version == "latest" || strings.HasPrefix(arg, "./"):
+			command(t, ".", "go", "list", path)
+		case versioned:
+			t.Errorf("go %s %s: want @latest", args[0], arg)
+		}
+	}
+}

@@ -1,0 +1,129 @@
+package imgscript_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"go.starlark.net/syntax"
+	"golang.org/x/tools/txtar"
+
+	"github.com/imgscript/imgscript/core/auth"
+	"github.com/imgscript/imgscript/core/build"
+	"github.com/imgscript/imgscript/core/registry/registrytest"
+	"github.com/imgscript/imgscript/starlib"
+)
+
+// given are names that a block which is a part of a script may use.
+const given = `img, base, tag, SERVICES = image("alpine:3", "reg.example.com/part"), image("alpine:3"), "v1.2.0", ["auth"]` + "\n"
+
+// distant matches what would need the Internet: a key that Google exchanges for a token, a file behind a URL.
+var distant = regexp.MustCompile(`"credentials"|"keyFilename"|fetch\(`)
+
+var secretName = regexp.MustCompile(`secret\("(\w+)"\)`)
+
+// runScript runs a block with the registries of the world in the place of one server. A block whose error follows as a text must end with it. One
+// that needs the Internet is only parsed and its names are resolved.
+func runScript(t *testing.T, b block) {
+	text := given + b.text
+	if !strings.Contains(b.text, "save(") {
+		text += "\nimg.save()\n"
+	}
+	switch {
+	case b.next != "":
+		text = b.text
+	case distant.MatchString(b.text):
+		text = "def unused():\n    " + strings.ReplaceAll(text, "\n", "\n    ") + "pass\n"
+	}
+	err := execScript(t, text, secretName.FindAllStringSubmatch(b.text, -1))
+	var failed *starlib.Error
+	switch {
+	case err == nil && b.next != "":
+		t.Error("it has no error, but the document says so")
+	case errors.As(err, &failed) && failed.Detail() != b.next:
+		t.Errorf("got:\n%s\nwant:\n%s", failed.Detail(), b.next)
+	}
+}
+
+func execScript(t *testing.T, text string, names [][]string) error {
+	t.Helper()
+	engine, err := build.NewEngine(&build.EngineOptions{Keychain: auth.Chain(), Transport: newWorld(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Close()
+	secrets := map[string]func(context.Context) ([]byte, error){}
+	for _, m := range names {
+		secrets[m[1]] = func(context.Context) ([]byte, error) { return []byte("s3cret"), nil }
+	}
+	rt, err := starlib.New(&starlib.Options{
+		Root: directory(t), Engine: engine, Secrets: secrets, Vars: map[string]string{},
+		Print: func(_ syntax.Position, line string) { t.Log(line) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = rt.ExecFile(t.Context(), "build.star", text)
+	return err
+}
+
+// world is one registry in the place of all.
+type world struct{ host string }
+
+func newWorld(t *testing.T) world {
+	reg := registrytest.New(t, &registrytest.Options{Quirks: registrytest.Quirks{RelativeLocation: true}})
+	files := []map[string]string{{"/bin/sh": "sh", "/etc/motd": "hi", "/bin/node": "node"}}
+	for _, image := range []string{"library/node:lts-slim", "library/alpine:3", "project1/app:v1", "app:v1"} {
+		repository, tag, _ := strings.Cut(image, ":")
+		reg.PushImage(repository, tag, registrytest.Image{Layers: files, Config: map[string]any{"Env": []string{"PATH=/bin"}}})
+	}
+	return world{reg.Host}
+}
+
+// RoundTrip implements http.RoundTripper.
+func (w world) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	req.URL.Scheme, req.URL.Host = "http", w.host
+	return http.DefaultTransport.RoundTrip(req)
+}
+
+// directory makes the local files that documents speak of.
+func directory(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	archive, err := txtar.ParseFile("testdata/docs.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"rootfs.tar.gz", "layer.tar.gz"} {
+		archive.Files = append(archive.Files, txtar.File{Name: name, Data: tarball(t, name)})
+	}
+	for _, f := range archive.Files {
+		name := filepath.Join(dir, f.Name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, f.Data, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// tarball is a tar.gz of one file.
+func tarball(t *testing.T, name string) []byte {
+	t.Helper()
+	var data bytes.Buffer
+	zipped := gzip.NewWriter(&data)
+	archive := tar.NewWriter(zipped)
+	err := archive.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Typeflag: tar.TypeReg})
+	if err := errors.Join(err, archive.Close(), zipped.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return data.Bytes()
+}
