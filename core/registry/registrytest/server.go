@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -72,14 +71,15 @@ func New(t TB, opts *Options) *Server {
 	s.backend = olareg.New(s.backendConfig())
 	s.http = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
 	s.http.Config.ErrorLog = log.New(io.Discard, "", 0) // aborted answers and TLS probes are meant to happen
+	s.Host = s.http.Listener.Addr().String() // known before anybody can ask
 	if s.opts.TLS {
+		s.URL = "https://" + s.Host
 		s.http.EnableHTTP2 = true
 		s.http.StartTLS()
 	} else {
+		s.URL = "http://" + s.Host
 		s.http.Start()
 	}
-	s.URL = s.http.URL
-	_, s.Host, _ = strings.Cut(s.URL, "://")
 	t.Cleanup(s.Close)
 	return s
 }
