@@ -54,7 +54,8 @@
 // # Where things are
 //
 //   - run.go, step.go: the scope, its steps, which error is reported; lost.go: lost changes.
-//   - image.go: images as chains of changes, worked out once and shared by forks; base.go: reading a base; layers.go: layers being built.
+//   - image.go: images; state.go: what they are as chains of changes, worked out once and shared by forks; base.go: reading a base; layers.go: layers
+//     being built; search.go: layers that exist somewhere.
 //   - save.go: one save; target.go: blobs on their way to a repository; flight.go: each once; failures.go: which failure of several is told.
 //   - client.go: calls of the registry protocol in program order; fetch.go: files behind URLs; source.go: local paths.
 //   - event.go: what goes on, for progress bars; policy.go: permissions; engine.go: what runs share.

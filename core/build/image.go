@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/opencontainers/go-digest"
 
@@ -171,73 +170,6 @@ func (i *Image) Fork(target string, opts *ForkOptions) (*Image, error) {
 	return &fork, nil
 }
 
-// node is one state of an image: its base, or a change of another state. Forks share nodes, so that a state is worked out once.
-type node struct {
-	parent *node
-	base   *base // of the first node
-	op     op
-
-	mu    sync.Mutex
-	known *image.Image
-}
-
-// op is a change of an image.
-type op interface {
-	// needs starts what the change waits for, if that was put off, and names its steps.
-	needs() []*step
-	apply(ctx context.Context, img *image.Image) (*image.Image, error)
-}
-
-// needs lists the steps that a state waits for.
-func (n *node) needs() []*step {
-	var all []*step
-	for ; n.parent != nil; n = n.parent {
-		all = append(all, n.op.needs()...)
-	}
-	return append(all, n.base.image().step)
-}
-
-// image works the state out, waiting for what it needs.
-func (n *node) image(ctx context.Context) (*image.Image, error) {
-	var todo []*node
-	img := n.worked()
-	for at := n; img == nil && at.parent != nil; at = at.parent {
-		todo = append(todo, at)
-		img = at.parent.worked()
-	}
-	if img == nil {
-		first := n
-		if len(todo) > 0 {
-			first = todo[len(todo)-1].parent
-		}
-		var err error
-		if img, err = first.base.image().get(ctx); err != nil {
-			return nil, err
-		}
-	}
-	for i := len(todo) - 1; i >= 0; i-- {
-		next, err := todo[i].op.apply(ctx, img)
-		if err != nil {
-			return nil, err
-		}
-		todo[i].keep(next)
-		img = next
-	}
-	return img, nil
-}
-
-func (n *node) worked() *image.Image {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.known
-}
-
-func (n *node) keep(img *image.Image) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.known = img
-}
-
 // push adds a change below what Configure said.
 func (i *Image) push(o op) {
 	i.head = i.put(i.head, o)
@@ -255,36 +187,6 @@ func (i *Image) put(on *node, o op) *node {
 	}
 	return &node{parent: on, op: o}
 }
-
-// edited is a change of the config.
-type edited struct {
-	at      Origin
-	name    string // for errors
-	changes image.Changes
-}
-
-func (*edited) needs() []*step { return nil }
-
-func (e *edited) apply(_ context.Context, img *image.Image) (*image.Image, error) {
-	next, err := img.With(&e.changes)
-	if err != nil && e.at != nil {
-		return nil, &configError{e.at, e.name, err}
-	}
-	return next, err
-}
-
-// configError is a bad value in a config, found when the image was put together. It becomes the error of the place that set it (see step.failure).
-type configError struct {
-	at   Origin
-	name string
-	err  error
-}
-
-// Error implements error.
-func (e *configError) Error() string { return fmt.Sprintf("%s: %v", e.name, e.err) }
-
-// Unwrap returns the reason.
-func (e *configError) Unwrap() error { return e.err }
 
 // Configure says all that is set in the image's config on top of what it starts from; it takes the place of what an earlier call said. op names the
 // change in errors.
@@ -305,16 +207,6 @@ func (i *Image) state() *node {
 		return i.head
 	}
 	return i.put(i.head, &edited{at: i.configAt, name: i.configOp, changes: i.config})
-}
-
-// removed is a layer taken away.
-type removed struct{ digest digest.Digest }
-
-func (*removed) needs() []*step { return nil }
-
-func (o *removed) apply(_ context.Context, img *image.Image) (*image.Image, error) {
-	next, _, err := img.RemoveLayer(o.digest)
-	return next, err
 }
 
 // RemoveLayer removes the layer with this digest (of its blob), its diff ID and its history entry. It waits for the layers so far, and
@@ -384,23 +276,6 @@ func (i *Image) Data(at Origin, op string) (*Data, error) {
 	}
 	i.use()
 	return &Data{Image: img, at: i.head}, nil
-}
-
-// replaced is a manifest and a config edited by hand.
-type replaced struct {
-	at               Origin
-	name             string
-	manifest, config []byte
-}
-
-func (*replaced) needs() []*step { return nil }
-
-func (o *replaced) apply(_ context.Context, img *image.Image) (*image.Image, error) {
-	next, err := img.WithJSON(o.manifest, o.config)
-	if err != nil {
-		return nil, &configError{o.at, o.name, err}
-	}
-	return next, nil
 }
 
 // Replace puts an edited manifest and config in the place of those that from holds: nil keeps one. What was done to the image after

@@ -125,6 +125,9 @@ func (e *Engine) newRun(ctx context.Context, opts *Options) (*Run, error) {
 	return r, nil
 }
 
+// ErrInterrupted says that a run's context ended before its work did.
+var ErrInterrupted = errors.New("interrupted")
+
 // errRunEnded is why work is cancelled that outlives its run; there is none, and a Future's use after the run ends at once.
 var errRunEnded = errors.New("the run has ended")
 
@@ -169,7 +172,7 @@ func (r *Run) end(error) {
 // outcome chooses the error of the run.
 func (r *Run) outcome(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
-		return fmt.Errorf("interrupted: %w", cause)
+		return fmt.Errorf("%w: %w", ErrInterrupted, cause)
 	}
 	if r.failed != nil {
 		return r.failed.failure()

@@ -163,7 +163,7 @@ func (t *target) transfer(ctx context.Context, desc content.Descriptor, from []s
 func (t *target) layer(ctx context.Context, l *Layer, leaveForeign bool) error {
 	future := l.started()
 	streamer, ok := t.repo.(content.Streamer)
-	if ok && l.pending != nil && !future.Ready() {
+	if ok && l.pending != nil && worthStreaming(ctx, l.pending) {
 		if err := t.stream(ctx, streamer, l); err != nil && ctx.Err() != nil {
 			return err // else it is sent when it is finished, and that fails for the same reason, if at all
 		}
@@ -174,6 +174,21 @@ func (t *target) layer(ctx context.Context, l *Layer, leaveForeign bool) error {
 	}
 	_, err = t.place(ctx, l, built)
 	return err
+}
+
+// streamFrom is the size in bytes from which a layer that is being built is sent meanwhile. A smaller one is finished before a session is open; finished,
+// the registry can be asked for it first, and often has it.
+const streamFrom = 1 << 20
+
+// worthStreaming waits until the layer is finished, or has grown so large that it is.
+func worthStreaming(ctx context.Context, p content.Pending) bool {
+	r, err := p.Open(ctx)
+	if err != nil {
+		return false // whoever waits for the layer is told why
+	}
+	defer r.Close()
+	_, err = io.CopyN(io.Discard, r, streamFrom)
+	return err == nil
 }
 
 // place brings a finished layer here.
