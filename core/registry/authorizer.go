@@ -3,6 +3,7 @@ package registry
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"regexp"
@@ -26,15 +27,26 @@ func (a *authorizer) send(ctx context.Context, req *request) (*http.Response, er
 		return a.next.send(ctx, req)
 	}
 	ctx = withHost(ctx, req.host) // token servers are under the rules for where this registry may lead
-	used := ""
-	resp, err := a.do(ctx, req, func(authorization string) (*http.Response, error) {
+	used, refused := "", false
+	send := func(authorization string) (*http.Response, error) {
 		used = authorization
-		return a.next.send(ctx, authorized(req, authorization))
-	})
+		resp, err := a.next.send(ctx, authorized(req, authorization))
+		refused = err == nil && refusesToken(resp)
+		return resp, err
+	}
+	resp, err := a.do(ctx, req, send)
+	if refused && strings.HasPrefix(used, "Bearer ") && errors.Is(err, auth.ErrDenied) {
+		resp, err = a.do(ctx, req, send) // a token may die between the server that gave it and its first use
+	}
 	if err != nil || used == "" || !looksStale(resp) || a.fresh.has(used) {
 		return resp, err
 	}
 	return a.refresh(ctx, req, used, resp)
+}
+
+// refusesToken reports whether an answer refuses a token for another reason than that it doesn't allow enough (RFC 6750, 3.1).
+func refusesToken(resp *http.Response) bool {
+	return resp.StatusCode == http.StatusUnauthorized && !strings.Contains(resp.Header.Get("Www-Authenticate"), "insufficient_scope")
 }
 
 func (a *authorizer) do(ctx context.Context, req *request, send func(authorization string) (*http.Response, error)) (*http.Response, error) {

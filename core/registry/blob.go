@@ -82,13 +82,17 @@ func (r *Repository) openBlob(ctx context.Context, desc content.Descriptor, dire
 	if err != nil {
 		return nil, err
 	}
-	req.header.Set("Accept-Encoding", "identity")
 	req.direct = direct
-	place, err := takeSlot(ctx, r.host.reads)
+	return r.client.openBlob(ctx, r.host, desc, req)
+}
+
+func (c *Client) openBlob(ctx context.Context, h *host, desc content.Descriptor, req *request) (io.ReadCloser, error) {
+	req.header.Set("Accept-Encoding", "identity")
+	place, err := takeSlot(ctx, h.reads)
 	if err != nil {
 		return nil, err
 	}
-	b := &blobReader{req: req, desc: desc, client: r.client, slot: place, ctx: ctx}
+	b := &blobReader{req: req, desc: desc, client: c, slot: place, ctx: ctx}
 	if err := b.open(); err != nil {
 		b.Close()
 		return nil, err

@@ -234,18 +234,20 @@ func (r *Repository) hasTag(ctx context.Context, ref string, desc content.Descri
 
 // confirm makes sure that a registry stored what it was sent: it names the digest, or is asked for it.
 func (r *Repository) confirm(ctx context.Context, ref string, desc content.Descriptor, resp *http.Response) error {
-	got, err := content.ParseDigest(resp.Header.Get(digestHeader))
-	if err != nil || got.Algorithm() != desc.Digest.Algorithm() {
-		there, err := r.Head(ctx, ref)
-		if err != nil {
-			return err
-		}
-		got = there.Digest
+	said, bad := content.ParseDigest(resp.Header.Get(digestHeader))
+	if said == desc.Digest {
+		return nil
 	}
-	if got != desc.Digest {
-		return fmt.Errorf("%w: sent %s, the registry stored %s", content.ErrVerification, desc.Digest, got)
+	there, err := r.Head(ctx, ref)
+	switch {
+	case err == nil && there.Digest == desc.Digest:
+		return nil
+	case err == nil:
+		said = there.Digest
+	case bad != nil || said.Algorithm() != desc.Digest.Algorithm():
+		return err
 	}
-	return nil
+	return fmt.Errorf("%w: sent %s, the registry stored %s", content.ErrVerification, desc.Digest, said)
 }
 
 // Delete removes a tag, or a manifest by digest and with it every tag that it has. What does not exist is [content.ErrNotFound]; a

@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/imgscript/imgscript/core/auth"
 	"github.com/imgscript/imgscript/core/content"
 	"github.com/imgscript/imgscript/core/registry"
 	"github.com/imgscript/imgscript/core/registry/registrytest"
@@ -43,6 +45,15 @@ func TestQuirks(t *testing.T) {
 		"HEAD of manifests 412":                       {ManifestHead: 412},
 		"HEAD of manifests 403":                       {ManifestHead: 403},
 		"pages of one tag":                            {TagPage: 1},
+		"pages of one tag, Link without quotes":       {TagPage: 1, PlainLink: true},
+		"PUT answers 200":                             {PutStatus: 200},
+		"PUT answers 202":                             {PutStatus: 202},
+		"PUT answers 204":                             {PutStatus: 204},
+		"DELETE of a session 405 (GHCR)":              {RefuseCancel: true},
+		"everything gzipped":                          {Gzip: true},
+		"blobs redirected to storage":                 {BlobRedirect: true},
+		"all tags at once":                            {IgnoreTagPage: true},
+		"pages of more than 1000 tags refused (ECR)":  {MaxTags: 1000},
 		"null among the tags":                         {TagNulls: true},
 		"everything without a digest header and HEAD": {NoContentDigest: true, BlobHead: 405, ManifestHead: 405, RelativeLocation: true},
 	} {
@@ -55,6 +66,35 @@ func TestQuirks(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestProfiles runs every job without a fault against every profile, open and with tokens.
+func TestProfiles(t *testing.T) {
+	var cells atomic.Int64
+	t.Cleanup(func() { t.Logf("%d cells", cells.Load()) })
+	for _, name := range registrytest.Profiles() {
+		quirks, _ := registrytest.Profile(name)
+		for _, mode := range []registrytest.AuthMode{registrytest.AuthNone, registrytest.AuthBasic, registrytest.AuthBearer} {
+			for _, job := range jobs() {
+				t.Run(fmt.Sprint(name, "/", mode, "/", job.name), func(t *testing.T) {
+					t.Parallel()
+					reg := registrytest.New(t, &registrytest.Options{Quirks: quirks, Auth: mode, Users: users})
+					reg.PushImage("app", "v1", registrytest.Image{})
+					kc := keychain(t, auth.Map{reg.Host: {Username: "alice", Secret: "wonder"}})
+					check(t, job.run(t.Context(), reg, newClient(t, &registry.Options{Keychain: kc}).Repository(reg.Host, "app")))
+					cells.Add(1)
+				})
+			}
+		}
+	}
+}
+
+// TestBehindTLSProxy takes a Location that says http: for the address that was asked.
+func TestBehindTLSProxy(t *testing.T) {
+	reg := registrytest.New(t, &registrytest.Options{TLS: true, Quirks: registrytest.Quirks{HTTPLocation: true}})
+	repo := newClient(t, &registry.Options{Transport: reg.Client().Transport}).Repository(reg.Host, "app")
+	check(t, repo.Push(t.Context(), small.desc, small.open))
+	expectStream(t, repo, big)
 }
 
 // TestForged refuses what a registry made up, whatever its headers say, and does not hang on it.

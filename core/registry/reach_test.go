@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"net/url"
 	"testing"
 )
 
@@ -113,5 +114,22 @@ func TestIntake(t *testing.T) {
 	}
 	if google := newIntake("eu.gcr.io", 0); google.tooBig(1<<30) || google.way(1<<30) != wayPut {
 		t.Error("Google's get parts")
+	}
+}
+
+// TestAllowsRealm allows what the configuration of the very registry names.
+func TestAllowsRealm(t *testing.T) {
+	opts := Options{Hosts: map[string]HostOptions{"reg.example": {AuthRealms: []string{"Auth.example", "docker.io"}}}}
+	for realm, want := range map[string]bool{"https://auth.example/token": true, "https://auth.example:8443/token": false, "https://x.auth.example/": false, "https://other.example/": false} {
+		u, err := url.Parse(realm)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := opts.allowsRealm("reg.example", "reg.example", u); got != want {
+			t.Errorf("%s: %t", realm, got)
+		}
+		if opts.allowsRealm("other.example", "other.example", u) {
+			t.Errorf("%s is allowed for another registry", realm)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package registry_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"testing"
 	"time"
 
@@ -14,7 +15,13 @@ import (
 	"github.com/imgscript/imgscript/core/registry/registrytest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "6"); err != nil { // most tests wait for a time limit
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // noSleep is a clock that never waits.
 func noSleep(ctx context.Context, _ time.Duration) error { return context.Cause(ctx) }

@@ -127,7 +127,7 @@ func (t token) has(repository, action string) bool {
 
 // authorize lets a request pass or answers it.
 func (s *Server) authorize(w *answer, r *http.Request, entry *record) bool {
-	if s.opts.Auth == AuthNone {
+	if s.opts.Auth == AuthNone || s.atStorage(r) {
 		return true
 	}
 	action := actionOf(r.Method, entry.Class)
@@ -155,7 +155,7 @@ func (s *Server) authorize(w *answer, r *http.Request, entry *record) bool {
 	if !ok && s.expired(w, r) {
 		return false
 	}
-	challenge := fmt.Sprintf(`Bearer realm="%s%s",service="registrytest"`, s.URL, tokenPath)
+	challenge := fmt.Sprintf(`Bearer realm="%s",service="registrytest"`, s.realm())
 	if entry.Repository != "" {
 		challenge += fmt.Sprintf(`,scope="repository:%s:%s"`, entry.Repository, action)
 	}
@@ -181,6 +181,23 @@ func (s *Server) expired(w *answer, r *http.Request) bool {
 	}
 	http.Error(w, "Your authorization token has expired. Reauthenticate and try again.", status)
 	return true
+}
+
+// atStorage reports whether a request was redirected to the other name of this server, where there are no credentials.
+func (s *Server) atStorage(r *http.Request) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return (s.quirks.BlobRedirect || s.quirks.UploadRedirect) && strings.HasPrefix(r.Host, "localhost:")
+}
+
+// realm is where the challenge says that tokens are.
+func (s *Server) realm() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.quirks.Realm != nil {
+		return s.quirks.Realm(s.URL + tokenPath)
+	}
+	return s.URL + tokenPath
 }
 
 // mayMount turns a mount from a repository that the user may not read into an ordinary upload, as registries do.

@@ -12,10 +12,10 @@
 //
 // # Misbehaviour
 //
-// [Quirks] are what one registry does all the time, each a switch that is a few lines in quirks.go: a function that changes the
-// request before the registry sees it, and one that changes the head of the answer. [Fault] is what happens once, or a number of
-// times: a matching request is answered with a status, cut off, lost or left without an answer. Both can be changed while the
-// server runs.
+// [Quirks] are what one registry does all the time, each a switch that is a few lines in quirks.go or uploads.go: a function that changes
+// the request before the registry sees it, one that answers in its place, and one that changes the head of the answer. [Profile] has those
+// of real registries by name. [Fault] is what happens once, or a number of times: a matching request is answered with a status, cut off,
+// lost, left without an answer, or answered with changed bytes and headers. Both can be changed while the server runs.
 //
 // # The log
 //

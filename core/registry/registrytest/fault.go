@@ -8,7 +8,7 @@ import (
 )
 
 // Fault is something that goes wrong with requests that match. What it does is the first of Drop, CutBody, Lost, Stall, Status and Truncate
-// that is set; none of them lets the request pass, after the Delay.
+// that is set; Revoke, Corrupt and Change let the request pass, as does none of all, after the Delay.
 type Fault struct {
 	Method string // "" is any
 	Class  Class  // "" is any but tokens
@@ -25,6 +25,12 @@ type Fault struct {
 	Header   http.Header   // with Status
 	Body     string        // with Status
 	Truncate int64         // the answer's body breaks off after as many bytes
+
+	// These go together with each other and with none of those above.
+
+	Revoke  bool        // all tokens are revoked before the request is looked at
+	Corrupt int64       // one byte of the answer's body is changed, the first is 1
+	Change  http.Header // headers of the answer; one without a value is taken away
 }
 
 // armed is a fault and what it has seen.
@@ -66,6 +72,10 @@ func (s *Server) fail(f *Fault, w *answer, r *http.Request) bool {
 	if !s.sleep(r, f.Delay) {
 		return true
 	}
+	if f.Revoke {
+		s.RevokeTokens()
+	}
+	w.corrupt, w.change = f.Corrupt, f.Change
 	switch {
 	case f.Drop:
 		panic(http.ErrAbortHandler)

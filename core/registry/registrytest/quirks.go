@@ -37,6 +37,7 @@ type Quirks struct {
 	// Of mounts and blobs.
 
 	RefuseMount     bool // a mount opens a session, always (Artifactory)
+	MountNeedsFrom  bool // 400 to a mount that does not say from where (Quay)
 	SelfMount       int  // status of a mount from the repository itself
 	MountReferenced bool // only blobs that a manifest of the source names are mounted (ECR)
 	BlobHead        int  // status of every HEAD of a blob: 403, 405, 412, 500 …
@@ -57,12 +58,14 @@ type Quirks struct {
 
 	// Of everything.
 
-	CreateFirst   bool // 404 NAME_UNKNOWN to uploads into repositories that have nothing yet (ECR)
+	CreateFirst   bool // 404 NAME_UNKNOWN to uploads into repositories without a tag (ECR)
 	ExpiredStatus int  // to a token that is not known: 403 (ECR), 400 (ECR Public), with a text and no challenge; tokens of Basic users likewise
 	CloseOn401    bool // Connection: close with a challenge (Docker Hub)
 	Gzip          bool // manifests and blobs are compressed unless that is refused (registry.access.redhat.com)
 	NoReferrers   bool // 404 to /referrers/ (distribution, GHCR)
 	RefuseDelete  bool // 405
+	// Realm changes the realm of challenges: Nexus is known to double the port, and to have a scheme "null".
+	Realm func(realm string) string
 	// Headers are added to every answer: rate limits, warnings.
 	Headers http.Header
 	// Forge changes the body of manifests and blobs that are read; it gets the tag or digest that was asked for. The headers stay,
@@ -102,6 +105,8 @@ func (q *Quirks) refusal(r *http.Request, entry *record) int {
 		return q.RefuseStatus
 	case r.Method == http.MethodDelete && entry.Class == ClassSession && q.RefuseCancel:
 		return http.StatusMethodNotAllowed
+	case entry.Class == ClassUpload && q.MountNeedsFrom && r.URL.Query().Has("mount") && !r.URL.Query().Has("from"):
+		return http.StatusBadRequest
 	case entry.Class == ClassUpload && r.URL.Query().Get("from") == entry.Repository:
 		return q.SelfMount
 	case r.Method == http.MethodHead && entry.Class == ClassBlob:
@@ -217,22 +222,11 @@ func (q *Quirks) answers(s *Server, w *answer, r *http.Request, entry *record) b
 			"' repository and cannot be overwritten because the repository is immutable.")
 	case q.MaxTags > 0 && entry.Class == ClassTags && n > q.MaxTags:
 		refuse(w, http.StatusBadRequest, "UNSUPPORTED", "Invalid parameter at 'maxResults' failed to satisfy constraint")
-	case q.BlobRedirect && entry.Class == ClassBlob && r.Method == http.MethodGet:
-		return s.redirectBlob(w, r)
-	default:
-		return false
-	}
-	return true
-}
-
-// redirectBlob sends a read to another name of this server. There it is served, but not with credentials.
-func (s *Server) redirectBlob(w *answer, r *http.Request) bool {
-	switch {
-	case !r.URL.Query().Has("X-Amz-Signature"):
+	case s.atStorage(r) && r.Header.Get("Authorization") != "":
+		http.Error(w, "<Error><Code>InvalidArgument</Code><Message>Only one auth mechanism allowed</Message></Error>", http.StatusBadRequest)
+	case q.BlobRedirect && entry.Class == ClassBlob && r.Method == http.MethodGet && !s.atStorage(r):
 		w.Header().Set("Location", s.elsewhere()+r.URL.Path+"?X-Amz-Signature=abc%2Fd%3D")
 		w.WriteHeader(http.StatusTemporaryRedirect)
-	case r.Header.Get("Authorization") != "":
-		http.Error(w, "<Error><Code>InvalidArgument</Code><Message>Only one auth mechanism allowed</Message></Error>", http.StatusBadRequest)
 	default:
 		return false
 	}
@@ -258,8 +252,8 @@ func (s *Server) has(path string) bool {
 	return s.direct(http.MethodGet, path, "", nil, 0).Code == http.StatusOK
 }
 
-// exists reports whether a repository has anything.
-func (s *Server) exists(repository string) bool { return s.has("/v2/" + repository + "/tags/list") }
+// exists reports whether a repository has a tag.
+func (s *Server) exists(repository string) bool { return len(s.Tags(repository)) > 0 }
 
 // references reports whether a tagged manifest of a repository names a blob.
 func (s *Server) references(repository, dgst string) bool {

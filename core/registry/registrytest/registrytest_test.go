@@ -2,6 +2,7 @@ package registrytest_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -249,5 +250,115 @@ func TestQuirks(t *testing.T) {
 	}})
 	if _, body := do(t, s, "GET", "/v2/a/manifests/v1", ""); body != "manifest v1" {
 		t.Errorf("forged %q", body)
+	}
+}
+
+// TestUploadQuirks are those of sessions, each seen in the answers to one upload.
+func TestUploadQuirks(t *testing.T) {
+	s := registrytest.New(t, nil)
+	for _, test := range []struct {
+		name   string
+		quirks registrytest.Quirks
+		sizes  []int  // of the PATCHes, 0 is a GET
+		want   string // statuses and Ranges
+	}{
+		{"none", registrytest.Quirks{}, []int{5, 5, 0}, "202 0-4, 202 0-9, 204 0-9"},
+		{"Range off", registrytest.Quirks{RangeOff: 1}, []int{5, 5, 0}, "202 0-5, 202 0-10, 204 0-10"},
+		{"no Range", registrytest.Quirks{NoRange: true}, []int{5, 0}, "202 , 204 0-4"},
+		{"Range stands still", registrytest.Quirks{StuckRange: true}, []int{5, 5, 0}, "202 0-4, 202 0-4, 204 0-4"},
+		{"parts dropped", registrytest.Quirks{DropParts: true, PatchStatus: 201}, []int{5, 5}, "201 0-4, 201 0-4"},
+		{"bodies too big", registrytest.Quirks{MaxBody: 4}, []int{4, 5}, "202 0-3, 413 "},
+		{"PATCH too big", registrytest.Quirks{MaxPatch: 4}, []int{3, 4}, "202 0-2, 416 "},
+		{"short parts", registrytest.Quirks{ChunkMin: 4}, []int{5, 3, 5}, "202 0-4, 202 0-7, 400 "},
+		{"no status", registrytest.Quirks{RefuseStatus: 404}, []int{5, 0}, "202 0-4, 404 "},
+	} {
+		s.SetQuirks(test.quirks)
+		resp, _ := do(t, s, "POST", "/v2/a/blobs/uploads/", "")
+		if got := resp.Header.Get("Oci-Chunk-Min-Length"); (got != "") != (test.quirks.ChunkMin > 0) {
+			t.Errorf("%s: OCI-Chunk-Min-Length %q", test.name, got)
+		}
+		location := resp.Header.Get("Location")
+		var got []string
+		for _, n := range test.sizes {
+			method := "PATCH"
+			if n == 0 {
+				method = "GET"
+			}
+			resp, _ := do(t, s, method, location, strings.Repeat("x", n))
+			got = append(got, fmt.Sprintf("%d %s", resp.StatusCode, resp.Header.Get("Range")))
+			if next := resp.Header.Get("Location"); next != "" {
+				location = next
+			}
+		}
+		if got := strings.Join(got, ", "); got != test.want {
+			t.Errorf("%s: %s, want %s", test.name, got, test.want)
+		}
+	}
+}
+
+// TestChangedAnswers are faults that change what is answered.
+func TestChangedAnswers(t *testing.T) {
+	s := registrytest.New(t, nil)
+	desc := s.PushBlob("a", []byte("hello"))
+	path := "/v2/a/blobs/" + desc.Digest.String()
+	s.SetFaults(
+		registrytest.Fault{Corrupt: 2},
+		registrytest.Fault{Nth: 2, Change: http.Header{"Docker-Content-Digest": {"sha256:x"}, "Content-Type": nil}},
+		registrytest.Fault{Nth: 3, Change: http.Header{"Content-Length": {"100"}}},
+	)
+	if _, body := do(t, s, "GET", path, ""); body != "hdllo" {
+		t.Errorf("corrupted: %q", body)
+	}
+	if resp, _ := do(t, s, "GET", path, ""); resp.Header.Get("Docker-Content-Digest") != "sha256:x" {
+		t.Errorf("changed: %v", resp.Header)
+	}
+	if _, body := do(t, s, "GET", path, ""); !strings.Contains(body, "unexpected EOF") {
+		t.Errorf("wrong length: %q", body)
+	}
+}
+
+// TestProfileNames knows every profile by name.
+func TestProfileNames(t *testing.T) {
+	if n := len(registrytest.Profiles()); n != 16 {
+		t.Errorf("%d profiles, want 16", n)
+	}
+	for _, name := range registrytest.Profiles() {
+		if _, ok := registrytest.Profile(name); !ok {
+			t.Errorf("no profile %s", name)
+		}
+	}
+	if _, ok := registrytest.Profile("none"); ok {
+		t.Error("a profile that does not exist")
+	}
+}
+
+// TestRefusals are the quirks that answer with a text of their own.
+func TestRefusals(t *testing.T) {
+	s := registrytest.New(t, nil)
+	image := s.PushImage("a", "v1", registrytest.Image{})
+	loose := s.PushBlob("a", []byte("loose"))
+	mount := func(desc content.Descriptor) string {
+		return "/v2/b/blobs/uploads/?from=a&mount=" + desc.Digest.String()
+	}
+	for _, test := range []struct {
+		quirks       registrytest.Quirks
+		method, path string
+		want         int
+	}{
+		{registrytest.Quirks{CreateFirst: true}, "POST", "/v2/none/blobs/uploads/", 404},
+		{registrytest.Quirks{CreateFirst: true}, "POST", "/v2/a/blobs/uploads/", 202},
+		{registrytest.Quirks{ImmutableTags: true}, "PUT", "/v2/a/manifests/v1", 400},
+		{registrytest.Quirks{MaxTags: 10}, "GET", "/v2/a/tags/list?n=11", 400},
+		{registrytest.Quirks{MaxTags: 10}, "GET", "/v2/a/tags/list?n=10", 200},
+		{registrytest.Quirks{MountReferenced: true}, "POST", mount(image.Config), 201},
+		{registrytest.Quirks{MountReferenced: true}, "POST", mount(loose), 202},
+		{registrytest.Quirks{MountNeedsFrom: true}, "POST", "/v2/b/blobs/uploads/?mount=" + loose.Digest.String(), 400},
+		{registrytest.Quirks{RefuseCancel: true}, "DELETE", "/v2/a/blobs/uploads/x", 405},
+		{registrytest.Quirks{RefusePut: 411}, "PUT", "/v2/a/blobs/uploads/x", 411},
+	} {
+		s.SetQuirks(test.quirks)
+		if resp, _ := do(t, s, test.method, test.path, "{}"); resp.StatusCode != test.want {
+			t.Errorf("%s %s: %d, want %d", test.method, test.path, resp.StatusCode, test.want)
+		}
 	}
 }

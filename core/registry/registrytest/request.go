@@ -1,6 +1,7 @@
 package registrytest
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -159,7 +160,10 @@ type answer struct {
 	head   func(status int, h http.Header) int // nil: nothing to change
 	cut    int64                               // bytes of the body before it breaks off; negative: never
 	broken func()                              // what happens then
-	wrote  bool
+
+	corrupt int64       // the byte of the body that is changed, the first is 1
+	change  http.Header // of the answer
+	wrote   bool
 }
 
 // WriteHeader implements http.ResponseWriter.
@@ -171,6 +175,11 @@ func (a *answer) WriteHeader(status int) {
 	if a.head != nil {
 		status = a.head(status, a.Header())
 	}
+	for key, values := range a.change {
+		if a.Header().Del(key); len(values) > 0 {
+			a.Header()[http.CanonicalHeaderKey(key)] = values
+		}
+	}
 	a.entry.status.Store(int64(status))
 	a.ResponseWriter.WriteHeader(status)
 }
@@ -178,6 +187,10 @@ func (a *answer) WriteHeader(status int) {
 // Write implements http.ResponseWriter.
 func (a *answer) Write(p []byte) (int, error) {
 	a.WriteHeader(http.StatusOK)
+	if at := a.corrupt - 1 - a.entry.sent.Load(); a.corrupt > 0 && at >= 0 && at < int64(len(p)) {
+		p = bytes.Clone(p)
+		p[at] ^= 1
+	}
 	if a.broken == nil {
 		n, err := a.ResponseWriter.Write(p)
 		a.entry.sent.Add(int64(n))

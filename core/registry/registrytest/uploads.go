@@ -1,6 +1,7 @@
 package registrytest
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -59,7 +60,7 @@ func (q *Quirks) answersUpload(s *Server, w *answer, r *http.Request, entry *rec
 		w.head = nil
 		w.Header().Set("Location", s.URL+r.URL.RequestURI())
 		w.Header().Set("Range", one.first)
-		w.WriteHeader(max(q.PatchStatus, http.StatusAccepted))
+		w.WriteHeader(cmp.Or(q.PatchStatus, http.StatusAccepted))
 	default:
 		return false
 	}
