@@ -71,7 +71,7 @@ func New(t TB, opts *Options) *Server {
 	s.backend = olareg.New(s.backendConfig())
 	s.http = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
 	s.http.Config.ErrorLog = log.New(io.Discard, "", 0) // aborted answers and TLS probes are meant to happen
-	s.Host = s.http.Listener.Addr().String() // known before anybody can ask
+	s.Host = s.http.Listener.Addr().String()            // known before anybody can ask
 	if s.opts.TLS {
 		s.URL = "https://" + s.Host
 		s.http.EnableHTTP2 = true
