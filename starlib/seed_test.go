@@ -77,6 +77,12 @@ assert.eq(c.blob(c.upload(data).digest), data)
 			}
 			return body
 		}}, nil, `image(REG + "/base:index", REG + "/app").save()`, `^save: .*sha256:`},
+		{"Docker schema 1", registrytest.Quirks{NoContentDigest: true, Forge: func(c registrytest.Class, ref string, body []byte) []byte {
+			if c == registrytest.ClassManifest {
+				return []byte(`{"schemaVersion": 1, "name": "base", "fsLayers": [], "history": []}`)
+			}
+			return body
+		}}, nil, build, `^image: .*schema 1`},
 		{"upload refused", registrytest.Quirks{}, []registrytest.Fault{{Method: http.MethodPost, Times: -1, Status: 403, Body: `{"errors":[{"code":"DENIED","message":"no \u001b[31m"}]}`}}, build, `^save: push .*/app: blob .*: 403 denied: "no`},
 		{"an HTML page", registrytest.Quirks{}, []registrytest.Fault{{Method: http.MethodGet, Class: registrytest.ClassManifest, Times: -1, Status: 500, Body: "<html>oops"}}, build, `^image: .*500`},
 	}
