@@ -1,7 +1,6 @@
 package starlib
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -30,7 +29,7 @@ func (s *session) explain(err error) *Error {
 		e = asError(err, source)
 	}
 	e.addSources(source)
-	if e.Kind == "" || e.Kind == KindScript {
+	if e.Kind == "" || e.Kind == KindScript || e.Kind == KindInterrupted {
 		e.Kind = kindOf(err)
 	}
 	if e.Hint == "" {
@@ -62,7 +61,7 @@ func neededBy(op string) string {
 func kindOf(err error) Kind {
 	var answer *registry.Error
 	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, build.ErrInterrupted):
 		return KindInterrupted
 	case errors.Is(err, build.ErrPolicy):
 		return KindPolicy
@@ -91,10 +90,16 @@ func (s *session) hintFor(err error) string {
 		return "client(…, write = True) makes one that may write"
 	case errors.As(err, &answer) && errors.Is(err, registry.ErrDenied):
 		return fmt.Sprintf("log in with `docker login %s`, or give credentials with auth = {…}", hostOf(answer.Repository))
-	case errors.As(err, &answer) && strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+	case errors.As(err, &answer) && speaksPlainHTTP(err):
 		return fmt.Sprintf("if %s may be spoken to without TLS, run with --insecure-registry %s", hostOf(answer.Repository), hostOf(answer.Repository))
 	}
 	return ""
+}
+
+// speaksPlainHTTP reports whether a host answered a TLS handshake with something else, as crypto/tls and net/http put it.
+func speaksPlainHTTP(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "server gave HTTP response to HTTPS client") || strings.Contains(text, "first record does not look like a TLS handshake")
 }
 
 func (s *session) relativeHint() string { return "paths are relative to the directory of " + s.file }

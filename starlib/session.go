@@ -21,6 +21,7 @@ type session struct {
 	file    string           // the script's path below the root
 	thread  *starlark.Thread // the one that runs now: of the script, or of a module
 	loading []string         // the modules that are being loaded, the script itself included when a function of it is called
+	running bool             // the script itself runs, and is no module
 	modules map[string]*module
 	sources map[string][]byte // of the files that ran, for messages
 	images  []*imageValue
@@ -88,6 +89,7 @@ func (s *session) runFile(src any) error {
 	if err != nil {
 		return err
 	}
+	s.running = true
 	globals, err := starlark.ExecFileOptions(&fileOptions, s.thread, s.file, source, s.names)
 	s.globals = globals
 	if err != nil {
@@ -200,13 +202,21 @@ func (s *session) load(thread *starlark.Thread, name string) (starlark.StringDic
 	return s.loadFile(file)
 }
 
+// chain are the files that are being run, each loaded by the one before.
+func (s *session) chain() []string {
+	if s.running {
+		return append([]string{s.file}, s.loading...)
+	}
+	return slices.Clone(s.loading)
+}
+
 // loadFile runs a file once, as a module: its images are templates, and its values are frozen.
 func (s *session) loadFile(file string) (starlark.StringDict, error) {
 	if m, ok := s.modules[file]; ok {
 		return m.globals, m.err
 	}
-	if slices.Contains(s.loading, file) {
-		return nil, fmt.Errorf("files load each other: %s", strings.Join(append(s.loading, file), " → "))
+	if chain := s.chain(); slices.Contains(chain, file) {
+		return nil, fmt.Errorf("files load each other: %s", strings.Join(append(chain[slices.Index(chain, file):], file), " → "))
 	}
 	source, err := s.source(file, nil)
 	if err != nil {
