@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"go.starlark.net/resolve"
 	"go.starlark.net/starlark"
@@ -206,13 +208,24 @@ func (e *Error) addSources(source func(path string) []byte) {
 				lines[f.File] = strings.Split(string(source(f.File)), "\n")
 			}
 			if f.Line >= 1 && f.Line <= len(lines[f.File]) {
-				f.Source = strings.TrimSuffix(lines[f.File][f.Line-1], "\r")
+				f.Source = withoutSecrets(strings.TrimSuffix(lines[f.File][f.Line-1], "\r"))
 			}
 		}
 	}
 	for _, more := range e.More {
 		more.addSources(source)
 	}
+}
+
+// secretText matches a text in an auth map that is written in the script, and what says that it is one.
+var secretText = regexp.MustCompile(`(["'](?:Secret|token|credentials|private_key|refresh_token|client_secret)["']\s*:\s*[rb]*)("(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?)`)
+
+// withoutSecrets hides in a line of a script the credentials that are written into it: errors end up in logs. Columns stay where they are.
+func withoutSecrets(line string) string {
+	return secretText.ReplaceAllStringFunc(line, func(pair string) string {
+		parts := secretText.FindStringSubmatch(pair)
+		return parts[1] + strings.Repeat("*", utf8.RuneCountInString(parts[2]))
+	})
 }
 
 // hinted is an error with a hint, which is not part of its text.
