@@ -80,12 +80,16 @@ var (
 	link     = regexp.MustCompile(`\]\(([^):]*?)(?:#([^)]*))?\)`)
 	heading  = regexp.MustCompile(`(?m)^#+ (.*)$`)
 	testName = regexp.MustCompile("(?:`|-run )(Test[A-Z]\\w+)")
+	fileName = regexp.MustCompile("`([\\w/]+\\.go)`")
 )
 
-// TestDocumentsNameWhatExists checks links within the project, and the tests that are named.
+// TestDocumentsNameWhatExists checks links within the project, and the tests and Go files that are named.
 func TestDocumentsNameWhatExists(t *testing.T) {
-	var tests []string
+	var tests, files []string
 	for _, s := range sources(t) {
+		for _, name := range slices.Concat(s.GoFiles, s.TestGoFiles, s.XTestGoFiles) {
+			files = append(files, "/"+s.name()+"/"+name)
+		}
 		for _, f := range s.tests {
 			for _, decl := range f.Decls {
 				if fn, ok := decl.(*ast.FuncDecl); ok {
@@ -102,6 +106,11 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 		for _, m := range testName.FindAllStringSubmatch(text, -1) {
 			if !slices.Contains(tests, m[1]) {
 				t.Errorf("%s: there is no test %s", file, m[1])
+			}
+		}
+		for _, m := range fileName.FindAllStringSubmatch(text, -1) {
+			if !slices.ContainsFunc(files, func(name string) bool { return strings.HasSuffix(name, "/"+m[1]) }) {
+				t.Errorf("%s: there is no file %s", file, m[1])
 			}
 		}
 	}
