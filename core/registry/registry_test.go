@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if err := flag.Set("test.parallel", "6"); err != nil { // most tests wait for a time limit
+	if err := flag.Set("test.parallel", "4"); err != nil { // most tests wait for a time limit
 		panic(err)
 	}
 	goleak.VerifyTestMain(m)

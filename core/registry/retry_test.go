@@ -212,7 +212,7 @@ func patience(fault registrytest.Fault) registry.Timeouts {
 	if !fault.Stall {
 		return registry.Timeouts{}
 	}
-	const d = 600 * time.Millisecond // the registry is in the same process, but that may be a busy one
+	const d = 500 * time.Millisecond // the registry is in the same process, but that may be a busy one
 	return registry.Timeouts{Header: d, Final: d, Body: d}
 }
 

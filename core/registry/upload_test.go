@@ -18,11 +18,12 @@ var large = func() blob {
 	return blob{content.Of(content.OctetStream, data), data}
 }()
 
-// methods are what a registry saw of an upload: "POST PATCH PATCH PUT".
+// methods are what a registry saw of an upload: "POST PATCH PATCH PUT". Sessions that are given back don't count: that is tried for half
+// a second only.
 func methods(reg *registrytest.Server) string {
 	var list []string
 	for _, r := range reg.Requests() {
-		if r.Method == http.MethodHead {
+		if r.Method == http.MethodHead || r.Method == http.MethodDelete {
 			continue
 		}
 		list = append(list, r.Method)
@@ -38,18 +39,18 @@ func TestUploadWays(t *testing.T) {
 		quirks        registrytest.Quirks
 		first, second string // requests of the first and of the second blob
 	}{
-		{"no body with PUT (Artifactory)", registrytest.Quirks{RefusePut: 404}, "POST PUT DELETE POST PATCH PUT", "POST PATCH PUT"},
-		{"no body with PUT, 405", registrytest.Quirks{RefusePut: 405}, "POST PUT DELETE POST PATCH PUT", "POST PATCH PUT"},
-		{"no body with PUT, 411", registrytest.Quirks{RefusePut: 411}, "POST PUT DELETE POST PATCH PUT", "POST PATCH PUT"},
-		{"no body with PUT, 501", registrytest.Quirks{RefusePut: 501}, "POST PUT DELETE POST PATCH PUT", "POST PATCH PUT"},
-		{"a limit of 5 MiB (Cloudflare)", registrytest.Quirks{MaxBody: 5 * mib}, "POST PUT DELETE POST PATCH PATCH GET PATCH PATCH PUT", "POST PATCH PATCH PATCH PUT"},
-		{"a limit that doubled parts meet", registrytest.Quirks{MaxBody: 9 * mib}, "POST PUT DELETE POST PATCH PATCH PUT", "POST PATCH PATCH PUT"},
-		{"a limit of 1 MiB (nginx)", registrytest.Quirks{MaxBody: mib}, "POST PUT DELETE POST PATCH GET PATCH GET" + strings.Repeat(" PATCH", 10) + " PUT", "POST" + strings.Repeat(" PATCH", 10) + " PUT"},
-		{"parts of at least 5 MiB", registrytest.Quirks{MaxBody: 8 * mib, ChunkMin: 5 * mib}, "POST PUT DELETE POST PATCH PATCH PUT", "POST PATCH PATCH PUT"},
-		{"Range one too high (zot)", registrytest.Quirks{MaxBody: 5 * mib, RangeOff: 1}, "POST PUT DELETE POST PATCH PATCH GET PATCH PATCH PUT", "POST PATCH PATCH PATCH PUT"},
-		{"Range one too low", registrytest.Quirks{MaxBody: 5 * mib, RangeOff: -1}, "POST PUT DELETE POST PATCH PATCH GET PATCH PATCH PUT", "POST PATCH PATCH PATCH PUT"},
-		{"no Range", registrytest.Quirks{MaxBody: 5 * mib, NoRange: true}, "POST PUT DELETE POST PATCH PATCH GET PATCH PATCH PUT", "POST PATCH PATCH PATCH PUT"},
-		{"Range stands still (ECR)", registrytest.Quirks{MaxBody: 5 * mib, StuckRange: true}, "POST PUT DELETE POST PATCH PATCH GET PATCH GET PATCH GET PUT", "POST PATCH PATCH GET PATCH GET PUT"},
+		{"no body with PUT (Artifactory)", registrytest.Quirks{RefusePut: 404}, "POST PUT POST PATCH PUT", "POST PATCH PUT"},
+		{"no body with PUT, 405", registrytest.Quirks{RefusePut: 405}, "POST PUT POST PATCH PUT", "POST PATCH PUT"},
+		{"no body with PUT, 411", registrytest.Quirks{RefusePut: 411}, "POST PUT POST PATCH PUT", "POST PATCH PUT"},
+		{"no body with PUT, 501", registrytest.Quirks{RefusePut: 501}, "POST PUT POST PATCH PUT", "POST PATCH PUT"},
+		{"a limit of 5 MiB (Cloudflare)", registrytest.Quirks{MaxBody: 5 * mib}, "POST PUT POST PATCH PATCH GET PATCH PATCH PUT", "POST PATCH PATCH PATCH PUT"},
+		{"a limit that doubled parts meet", registrytest.Quirks{MaxBody: 9 * mib}, "POST PUT POST PATCH PATCH PUT", "POST PATCH PATCH PUT"},
+		{"a limit of 1 MiB (nginx)", registrytest.Quirks{MaxBody: mib}, "POST PUT POST PATCH GET PATCH GET" + strings.Repeat(" PATCH", 10) + " PUT", "POST" + strings.Repeat(" PATCH", 10) + " PUT"},
+		{"parts of at least 5 MiB", registrytest.Quirks{MaxBody: 8 * mib, ChunkMin: 5 * mib}, "POST PUT POST PATCH PATCH PUT", "POST PATCH PATCH PUT"},
+		{"Range one too high (zot)", registrytest.Quirks{MaxBody: 5 * mib, RangeOff: 1}, "POST PUT POST PATCH PATCH GET PATCH PATCH PUT", "POST PATCH PATCH PATCH PUT"},
+		{"Range one too low", registrytest.Quirks{MaxBody: 5 * mib, RangeOff: -1}, "POST PUT POST PATCH PATCH GET PATCH PATCH PUT", "POST PATCH PATCH PATCH PUT"},
+		{"no Range", registrytest.Quirks{MaxBody: 5 * mib, NoRange: true}, "POST PUT POST PATCH PATCH GET PATCH PATCH PUT", "POST PATCH PATCH PATCH PUT"},
+		{"Range stands still (ECR)", registrytest.Quirks{MaxBody: 5 * mib, StuckRange: true}, "POST PUT POST PATCH PATCH GET PATCH GET PATCH GET PUT", "POST PATCH PATCH GET PATCH GET PUT"},
 		{"redirected (ACR)", registrytest.Quirks{UploadRedirect: true}, "POST PUT PUT", "POST PUT PUT"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

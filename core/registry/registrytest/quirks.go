@@ -3,6 +3,7 @@ package registrytest
 import (
 	"bytes"
 	"compress/gzip"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -79,6 +80,7 @@ func (q *Quirks) serve(s *Server, w *answer, r *http.Request, entry *record) {
 		w.Header()[http.CanonicalHeaderKey(key)] = values
 	}
 	if status := q.refusal(r, entry); status != 0 {
+		drain(r)
 		refuse(w, status, "UNSUPPORTED", "the operation is unsupported")
 		return
 	}
@@ -122,6 +124,10 @@ func (q *Quirks) refusal(r *http.Request, entry *record) int {
 	}
 	return 0
 }
+
+// drain reads a body that is refused, so that the answer is seen by the client before the connection ends: that it may not be is the
+// business of faults.
+func drain(r *http.Request) { io.Copy(io.Discard, r.Body) }
 
 // before changes a request.
 func (q *Quirks) before(s *Server, r *http.Request, entry *record) {

@@ -44,10 +44,12 @@ func (q *Quirks) answersUpload(s *Server, w *answer, r *http.Request, entry *rec
 	case q.Fragile && one.broken:
 		refuse(w, http.StatusNotFound, "BLOB_UPLOAD_INVALID", "blob upload invalid")
 	case body && q.MaxBody > 0 && r.ContentLength > q.MaxBody:
+		drain(r)
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
 		io.WriteString(w, "<html><head><title>413 Request Entity Too Large</title></head></html>")
 	case r.Method == http.MethodPatch && q.MaxPatch > 0 && (r.ContentLength < 0 || r.ContentLength >= q.MaxPatch):
+		drain(r)
 		http.Error(w, fmt.Sprintf("request body is too large, the limit is %.2fMiB", float64(q.MaxPatch)/(1<<20)), http.StatusRequestedRangeNotSatisfiable)
 	case r.Method == http.MethodPatch && one.short:
 		refuse(w, http.StatusBadRequest, "SIZE_INVALID", "only the last part may be short")
