@@ -77,7 +77,7 @@ func TestMissing(t *testing.T) {
 				"img = image('scratch', REG + '/app')\nimg.add_layer(digest('missing'))\nimg.save()",
 			} {
 				out := w.try(script)
-				if out.code != 3 || !strings.Contains(out.stderr, "404") {
+				if out.code != 3 || !strings.Contains(out.stderr, "404") && !strings.Contains(out.stderr, "not found in") {
 					t.Errorf("%s: exit code %d\n%s", script, out.code, out.stderr)
 				}
 			}

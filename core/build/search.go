@@ -12,6 +12,7 @@ import (
 
 	"github.com/imgscript/imgscript/core/content"
 	"github.com/imgscript/imgscript/core/layer"
+	"github.com/imgscript/imgscript/core/registry"
 	"github.com/imgscript/imgscript/core/transport"
 )
 
@@ -120,16 +121,35 @@ func (s *search) Fetch(ctx context.Context, desc content.Descriptor) (io.ReadClo
 
 // nowhere is the error for a layer that no place has.
 func (s *search) nowhere(desc content.Descriptor) error {
-	if len(s.refs) == 0 {
-		return fmt.Errorf("layer %s: %w: the image has no target and no base to look in", desc.Digest, content.ErrNotFound)
-	}
-	var names []string
+	missing := &missingLayer{digest: desc.Digest}
 	for _, ref := range s.refs {
-		if !slices.Contains(names, ref.Name()) {
-			names = append(names, ref.Name())
+		if !slices.Contains(missing.places, ref.Name()) {
+			missing.places = append(missing.places, ref.Name())
 		}
+		missing.remote = missing.remote || ref.Transport == transport.Docker
 	}
-	return fmt.Errorf("layer %s: %w in %s", desc.Digest, content.ErrNotFound, strings.Join(names, ", "))
+	return missing
+}
+
+// missingLayer is a layer that no place has. It is a content.ErrNotFound, and, when a registry was asked, a failure of the registry's kind, as an image
+// that is not there is.
+type missingLayer struct {
+	digest digest.Digest
+	places []string
+	remote bool
+}
+
+// Error implements error.
+func (e *missingLayer) Error() string {
+	if len(e.places) == 0 {
+		return fmt.Sprintf("layer %s: %v: the image has no target and no base to look in", e.digest, content.ErrNotFound)
+	}
+	return fmt.Sprintf("layer %s: %v in %s", e.digest, content.ErrNotFound, strings.Join(e.places, ", "))
+}
+
+// Is implements the promise above.
+func (e *missingLayer) Is(target error) bool {
+	return target == content.ErrNotFound || e.remote && target == registry.ErrUnreachable
 }
 
 // locate finds the repository that has a blob, and holds it to its size: nobody reads a blob that is mounted. It names none when only a fetch can tell.
