@@ -13,7 +13,7 @@ type HostOptions struct {
 	Mirrors []string
 	// Insecure allows plain HTTP, like Options.Insecure.
 	Insecure bool
-	// CA are certificates that are trusted besides the system's, for this host alone.
+	// CA are the certificates that are trusted for this host, in place of the system's; nil is the system's.
 	CA *x509.CertPool
 	// Certificates are shown to the host when it asks for one.
 	Certificates []tls.Certificate
