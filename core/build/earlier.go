@@ -17,7 +17,7 @@ func (r *Run) noteTags(ref transport.Reference, tags []string, f *Future[Saved])
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, tag := range tags {
-		name := tagName{locationOf(ref), tag}
+		name := tagName{r.locationOf(ref), tag}
 		r.tagged[name] = append(r.tagged[name], f)
 	}
 }
@@ -29,7 +29,7 @@ type tagName struct{ location, tag string }
 func (r *Run) earlierThan(ref transport.Reference) earlier {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	location := locationOf(ref)
+	location := r.locationOf(ref)
 	if tag := ref.Identifier(); tag != "" && ref.Digest == "" {
 		return slices.Clone(r.tagged[tagName{location, tag}])
 	}

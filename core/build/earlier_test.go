@@ -28,7 +28,7 @@ func labelled(r *build.Run, target, label string) (*build.Future[build.Saved], e
 func TestBaseThatWasJustSaved(t *testing.T) {
 	reg := registrytest.New(t, &registrytest.Options{Latency: 20 * time.Millisecond})
 	reg.PushImage("base", "old", registrytest.Image{})
-	for _, base := range []string{reg.Host + "/base:new", reg.Host + "/base:old", reg.Host + "/base", "oci:layout:v1", "oci:layout"} {
+	for _, base := range []string{reg.Host + "/base:new", reg.Host + "/base:old", reg.Host + "/base", "oci:layout:v1", "oci:layout", "oci:./more/../again:v1"} {
 		do(t, nil, func(r *build.Run) error {
 			first, err := labelled(r, base, "first")
 			if err != nil {
@@ -38,7 +38,7 @@ func TestBaseThatWasJustSaved(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			img, err := r.Image(at("image"), base, &build.ImageOptions{Target: reg.Host + "/copy"})
+			img, err := r.Image(at("image"), strings.Replace(base, "./more/../", "//", 1), &build.ImageOptions{Target: reg.Host + "/copy"})
 			if err != nil {
 				return err
 			}

@@ -60,7 +60,7 @@ func (i *Image) Save(at Origin, opts *SaveOptions) *Future[Saved] {
 	}
 	future := async(i.run, at, "save", true, s.needs(), s.do)
 	i.run.noteTags(ref, tags, future)
-	return i.run.noteSave(ref.Name(), locationOf(ref), future)
+	return i.run.noteSave(ref.Name(), i.run.locationOf(ref), future)
 }
 
 func isZero(c image.Changes) bool {
@@ -96,10 +96,10 @@ func (i *Image) destination(o *SaveOptions) (transport.Reference, []string, erro
 	return ref, tags, errors.Join(bad...)
 }
 
-// locationOf is the name under which a run knows a repository.
-func locationOf(ref transport.Reference) string {
-	if ref.Transport == "docker" {
-		return ref.Host + "/" + ref.Repository
+// locationOf is the name under which a run knows a repository, however the script writes it.
+func (r *Run) locationOf(ref transport.Reference) string {
+	if ref.Transport == transport.OCI {
+		return "oci:" + r.fullPath(ref.Path)
 	}
 	return ref.Name()
 }
@@ -184,7 +184,7 @@ func (s *save) publish(ctx context.Context, step *step, t *target, src content.F
 // alreadyTagged reports whether every tag has the digest already, as the run finds it: then there is nothing to send, and a registry with
 // immutable tags has nothing to refuse. Earlier saves of this run to the same place may still move a tag, so then nobody is asked.
 func (s *save) alreadyTagged(ctx context.Context, t *target, desc content.Descriptor) bool {
-	if s.image.run.savesTo(locationOf(s.ref)) > 1 {
+	if s.image.run.savesTo(s.image.run.locationOf(s.ref)) > 1 {
 		return false
 	}
 	for _, tag := range s.tags {

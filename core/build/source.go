@@ -126,13 +126,7 @@ func (r *Run) outPath(p string, write bool) (string, error) {
 	if r.opts.Files != nil {
 		return "", fmt.Errorf("%w: %q: this run has no directory of its own to read or write layouts in", ErrPolicy, p)
 	}
-	full := filepath.Join(r.opts.Root, filepath.FromSlash(r.opts.Dir), filepath.FromSlash(p))
-	if rest, ok := strings.CutPrefix(p, "//"); ok {
-		full = filepath.Join(r.opts.Root, filepath.FromSlash(rest))
-	} else if filepath.IsAbs(p) {
-		full = filepath.Clean(p)
-	}
-	real, err := realPath(full)
+	real, err := realPath(r.fullPath(p))
 	if err != nil {
 		return "", err
 	}
@@ -146,6 +140,17 @@ func (r *Run) outPath(p string, write bool) (string, error) {
 		return "", r.outside(p)
 	}
 	return real, r.opts.Policy.Read(real)
+}
+
+// fullPath is the path of a layout on this machine, links and all.
+func (r *Run) fullPath(p string) string {
+	if rest, ok := strings.CutPrefix(p, "//"); ok {
+		return filepath.Join(r.opts.Root, filepath.FromSlash(rest))
+	}
+	if filepath.IsAbs(p) {
+		return filepath.Clean(p)
+	}
+	return filepath.Join(r.opts.Root, filepath.FromSlash(r.opts.Dir), filepath.FromSlash(p))
 }
 
 // realPath follows the links in the part of a path that exists.
