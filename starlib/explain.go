@@ -86,6 +86,8 @@ func (s *session) hintFor(err error) string {
 		return hint
 	case errors.As(err, &file) && file.Hint != "":
 		return file.Hint
+	case errors.Is(err, build.ErrPolicy) && strings.Contains(err.Error(), "outside the root"):
+		return "--root DIR makes a directory further up the root"
 	case errors.Is(err, build.ErrReadOnly):
 		return "client(…, write = True) makes one that may write"
 	case errors.As(err, &answer) && errors.Is(err, registry.ErrDenied):
