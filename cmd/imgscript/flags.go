@@ -42,7 +42,7 @@ func (f *runFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.cacheDir, "cache-dir", "", "`DIR` that keeps blobs between runs (default: imgscript in the user's cache directory)")
 	flags.BoolVar(&f.noCache, "no-cache", false, "neither use nor leave a cache")
 	flags.StringArrayVar(&f.insecure, "insecure-registry", nil, "`HOST[:PORT]` may be spoken to over plain HTTP, as loopback always may (repeatable)")
-	flags.StringVar(&f.progress, "progress", "auto", "`MODE`: auto, tty (bars), plain (lines) or quiet (errors and warnings alone, no print)")
+	flags.StringVar(&f.progress, "progress", "auto", "`MODE`: auto, tty (bars), plain (lines) or quiet (no progress: prints, warnings and errors alone)")
 	flags.StringVar(&f.output, "output", "text", "`FORMAT` of the line for each saved image: text (reference@digest) or json (an object)")
 	complete := func(name string, values ...string) {
 		// The error is about a flag that does not exist or has a completion already.

@@ -65,7 +65,7 @@ func warning(e build.Event) string {
 	return "warning: " + e.At.String() + ": " + e.Text
 }
 
-// quiet shows warnings alone.
+// quiet shows what scripts print and warnings, and nothing of what goes on.
 type quiet struct{ w lines }
 
 // Event implements Display.
@@ -77,7 +77,7 @@ func (q *quiet) Event(e build.Event) {
 
 // Line implements Display.
 func (q *quiet) Line(text string, kind Kind) {
-	if kind == Warning {
+	if kind != Summary {
 		q.w.write(text)
 	}
 }
