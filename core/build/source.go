@@ -238,6 +238,9 @@ func (r *Run) Glob(include, exclude []string) ([]string, error) {
 
 // glob walks from the deepest directory that the pattern names literally.
 func (r *Run) glob(pattern string) ([]string, error) {
+	if pattern == "" {
+		return nil, errors.New("the pattern is empty")
+	}
 	if !doublestar.ValidatePattern(pattern) {
 		return nil, fmt.Errorf("bad pattern %q", pattern)
 	}
@@ -250,7 +253,11 @@ func (r *Run) glob(pattern string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	names, err := doublestar.Glob(treeFS{tree, dir}, rest, doublestar.WithFilesOnly(), doublestar.WithNoFollow(), doublestar.WithFailOnIOErrors())
+	below, err := fs.Sub(tree, dir)
+	if err != nil {
+		return nil, err
+	}
+	names, err := doublestar.Glob(below, rest, doublestar.WithFilesOnly(), doublestar.WithNoFollow(), doublestar.WithFailOnIOErrors())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -264,28 +271,4 @@ func (r *Run) glob(pattern string) ([]string, error) {
 		}
 	}
 	return names, nil
-}
-
-// treeFS shows a directory of a tree to the glob library.
-type treeFS struct {
-	tree *layer.Tree
-	dir  string
-}
-
-// Open implements fs.FS.
-func (t treeFS) Open(name string) (fs.File, error) { return t.tree.Open(path.Join(t.dir, name)) }
-
-// ReadDir implements fs.ReadDirFS.
-func (t treeFS) ReadDir(name string) ([]fs.DirEntry, error) {
-	return t.tree.ReadDir(path.Join(t.dir, name))
-}
-
-// Stat implements fs.StatFS.
-func (t treeFS) Stat(name string) (fs.FileInfo, error) {
-	f, err := t.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return f.Stat()
 }

@@ -183,11 +183,7 @@ func (c *Cache) Push(ctx context.Context, desc content.Descriptor, open content.
 	if there, err := c.Exists(ctx, desc); err != nil || there {
 		return err
 	}
-	r, err := open(ctx)
-	if err != nil {
-		return err
-	}
-	r, err = content.Verify(r, desc)
+	r, err := open.Verified(ctx, desc)
 	if err != nil {
 		return err
 	}

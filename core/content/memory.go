@@ -59,7 +59,7 @@ func (m *Memory) Push(ctx context.Context, desc Descriptor, open Opener) error {
 	if err := CheckPush(desc); err != nil {
 		return err
 	}
-	r, err := openerFetcher(open).Fetch(ctx, desc)
+	r, err := open.Verified(ctx, desc)
 	if err != nil {
 		return err
 	}

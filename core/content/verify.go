@@ -129,6 +129,11 @@ type openerFetcher Opener
 
 // Fetch implements Fetcher.
 func (o openerFetcher) Fetch(ctx context.Context, desc Descriptor) (io.ReadCloser, error) {
+	return Opener(o).Verified(ctx, desc)
+}
+
+// Verified opens the blob from its start as Verify does: what is read is held to desc. The caller closes it.
+func (o Opener) Verified(ctx context.Context, desc Descriptor) (io.ReadCloser, error) {
 	r, err := o(ctx)
 	if err != nil {
 		return nil, err

@@ -112,11 +112,7 @@ func (l *Layout) put(ctx context.Context, root *os.Root, desc content.Descriptor
 	if err != nil {
 		return err
 	}
-	r, err := open(ctx)
-	if err != nil {
-		return err
-	}
-	r, err = content.Verify(r, desc)
+	r, err := open.Verified(ctx, desc)
 	if err != nil {
 		return err
 	}
