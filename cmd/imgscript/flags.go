@@ -25,7 +25,7 @@ type runFlags struct {
 	jobs     int
 	cacheDir string
 	noCache  bool
-	insecure []string
+	registry registryFlags
 	progress string
 	output   string
 }
@@ -41,7 +41,7 @@ func (f *runFlags) add(cmd *cobra.Command) {
 	flags.IntVar(&f.jobs, "jobs", 0, "build `N` layers at once (default: the number of processors)")
 	flags.StringVar(&f.cacheDir, "cache-dir", "", "`DIR` that keeps blobs between runs (default: imgscript in the user's cache directory)")
 	flags.BoolVar(&f.noCache, "no-cache", false, "neither use nor leave a cache")
-	flags.StringArrayVar(&f.insecure, "insecure-registry", nil, "`HOST[:PORT]` may be spoken to over plain HTTP, as loopback always may (repeatable)")
+	f.registry.add(cmd)
 	flags.StringVar(&f.progress, "progress", "auto", "`MODE`: auto, tty (bars), plain (lines) or quiet (no progress: prints, warnings and errors alone)")
 	flags.StringVar(&f.output, "output", "text", "`FORMAT` of the line for each saved image: text (reference@digest) or json (an object)")
 	complete := func(name string, values ...string) {
@@ -78,16 +78,7 @@ func (f *runFlags) check(given func(flag string) bool) error {
 			return usagef("--platform %q: want OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT, such as linux/arm64", f.platform)
 		}
 	}
-	return checkHosts(f.insecure)
-}
-
-func checkHosts(hosts []string) error {
-	for _, host := range hosts {
-		if host == "" || strings.ContainsAny(host, "/@ ") {
-			return usagef("--insecure-registry %q: want a host, with its port if it has one, such as registry.example.com:5000", host)
-		}
-	}
-	return nil
+	return f.registry.check()
 }
 
 // variables reads the values of --var.

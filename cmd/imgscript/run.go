@@ -118,7 +118,8 @@ func (j *job) exec(ctx context.Context, engine *build.Engine, display progress.D
 
 // openEngine opens the engine with its cache. A user without a directory for caches gets a temporary one.
 func (j *job) openEngine(display progress.Display) (*build.Engine, error) {
-	opts := &build.EngineOptions{CacheDir: j.flags.cacheDir, Jobs: j.flags.jobs, Insecure: j.flags.insecure, UserAgent: "imgscript"}
+	opts := j.flags.registry.engine()
+	opts.CacheDir, opts.Jobs = j.flags.cacheDir, j.flags.jobs
 	if j.flags.noCache || j.flags.cacheDir != "" {
 		engine, err := build.NewEngine(opts)
 		if err != nil && j.flags.cacheDir != "" {
