@@ -20,17 +20,18 @@ var arrows = []struct {
 }{
 	{"core/content", nil},
 	{"core/atomicfile", nil},
+	{"core/nearest", nil},
 	{"core/auth", nil},
 	{"core/cache", []string{"core/atomicfile", "core/content"}},
-	{"core/layer", []string{"core/content"}},
+	{"core/layer", []string{"core/content", "core/nearest"}},
 	{"core/image", []string{"core/content", "core/layer"}},
 	{"core/registry", []string{"core/auth", "core/content"}},
 	{"core/layout", []string{"core/atomicfile", "core/content"}},
 	{"core/transport", []string{"core/content", "core/layout", "core/registry"}},
 	{"core/build", []string{"core/atomicfile", "core/auth", "core/cache", "core/content", "core/image", "core/layer", "core/layout", "core/registry", "core/transport"}},
-	{"starlib", []string{"core/auth", "core/build", "core/content", "core/image", "core/layer", "core/registry"}}, // core/build and what it hands out
+	{"starlib", []string{"core/auth", "core/build", "core/content", "core/image", "core/layer", "core/nearest", "core/registry"}}, // core/build and what it hands out
 	{"cmd/imgscript/internal/progress", []string{"core/build"}},
-	{"cmd/imgscript", []string{"cmd/imgscript/internal/progress", "core/build", "core/image", "starlib"}},
+	{"cmd/imgscript", []string{"cmd/imgscript/internal/progress", "core/build", "core/image", "core/nearest", "starlib"}},
 
 	// What tests share.
 	{"core/content/contenttest", []string{"core/content"}},

@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"go.starlark.net/starlark"
+
+	"github.com/imgscript/imgscript/core/nearest"
 )
 
 // bindArgs binds the arguments of a call of b to a new A, by the signature that api.star gives b's name: "image", "re.match", or
@@ -115,7 +118,7 @@ func (s *signature) unexpected(name string) error {
 	for i := range s.params {
 		names[i] = s.params[i].name
 	}
-	if near := nearest(name, names); len(near) > 0 {
+	if near := nearest.Names(name, names); len(near) > 0 {
 		return fmt.Errorf("unexpected keyword argument %q (did you mean %s?)", name, quoteAll(near, " or "))
 	}
 	if len(names) == 0 {
@@ -168,4 +171,13 @@ func plural(n int, word string) string {
 		return word
 	}
 	return word + "s"
+}
+
+// quoteAll quotes names and joins them.
+func quoteAll(names []string, sep string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = strconv.Quote(name)
+	}
+	return strings.Join(quoted, sep)
 }

@@ -257,28 +257,6 @@ func TestBindErrors(t *testing.T) {
 	}
 }
 
-func TestNearest(t *testing.T) {
-	names := []string{"tags", "cmd", "env", "working_dir", "copy_remote_layers", "ignore_exists", "ignores", "ignore_files", "to", "uid", "gid"}
-	tests := []struct{ name, want string }{
-		{"copyRemoteLayers", "copy_remote_layers"},
-		{"WorkingDir", "working_dir"},
-		{"Cmd", "cmd"},
-		{"evn", "env"},
-		{"tag", "tags"},
-		{"ignore", "ignores"},
-		{"ignorefile", "ignore_files"},
-		{"id", "uid gid"},
-		{"platform", ""},
-		{"x", ""},
-		{"", ""},
-	}
-	for _, tt := range tests {
-		if got := strings.Join(nearest(tt.name, names), " "); got != tt.want {
-			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
-		}
-	}
-}
-
 func BenchmarkBind(b *testing.B) {
 	builtin := starlark.NewBuiltin("re.match", regexpFunctions[0].fn)
 	args := starlark.Tuple{starlark.String("a"), starlark.String("b")}

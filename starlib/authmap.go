@@ -10,6 +10,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"github.com/imgscript/imgscript/core/auth"
+	"github.com/imgscript/imgscript/core/nearest"
 )
 
 // secretValue is a Secret: a text that a script cannot see.
@@ -54,7 +55,7 @@ func secret(thread *starlark.Thread, a *secretArgs) (starlark.Value, error) {
 	read, ok := s.rt.opts.Secrets[a.Name]
 	if !ok {
 		hint := fmt.Sprintf("run with --secret %s=env:VARIABLE or --secret %s=file:PATH", a.Name, a.Name)
-		if near := nearest(a.Name, slices.Sorted(maps.Keys(s.rt.opts.Secrets))); len(near) > 0 {
+		if near := nearest.Names(a.Name, slices.Sorted(maps.Keys(s.rt.opts.Secrets))); len(near) > 0 {
 			hint = fmt.Sprintf("there is --secret %s", near[0])
 		}
 		return nil, withHint(fmt.Errorf("secret: there is no secret %q", a.Name), hint)
@@ -131,7 +132,7 @@ func (s *session) authEntry(fields starlark.IterableMapping) (auth.Entry, error)
 
 func unknownAuthField(name string) error {
 	names := []string{"token", "Username", "Secret", "credentials", "keyFilename"}
-	if near := nearest(name, names); len(near) > 0 {
+	if near := nearest.Names(name, names); len(near) > 0 {
 		return fmt.Errorf("unexpected %q (did you mean %s?)", name, quoteAll(near, " or "))
 	}
 	return fmt.Errorf("unexpected %q (there are %s)", name, quoteAll(names, ", "))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/imgscript/imgscript/core/build"
 	"github.com/imgscript/imgscript/core/content"
+	"github.com/imgscript/imgscript/core/nearest"
 )
 
 // globalFunctions are the functions of api.star that belong to no type and no module.
@@ -180,7 +181,7 @@ func variable(thread *starlark.Thread, a *varArgs) (starlark.Value, error) {
 	}
 	err = fmt.Errorf("var: %q has no value", a.Name)
 	hint := fmt.Sprintf("run with --var %s=VALUE, or give a default", a.Name)
-	if near := nearest(a.Name, slices.Sorted(maps.Keys(s.rt.opts.Vars))); len(near) > 0 {
+	if near := nearest.Names(a.Name, slices.Sorted(maps.Keys(s.rt.opts.Vars))); len(near) > 0 {
 		hint = fmt.Sprintf("there is --var %s", near[0])
 	}
 	return nil, withHint(err, hint)

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/imgscript/imgscript/core/nearest"
 )
 
 // habit is a mistake that comes from another language, which Starlark's message names and does not explain.
@@ -56,7 +58,7 @@ func undefinedHint(name string) string {
 	if err != nil || strings.Contains(name, " ") {
 		return ""
 	}
-	near := nearest(name, a.globals())
+	near := nearest.Names(name, a.globals())
 	if len(near) == 0 {
 		return ""
 	}

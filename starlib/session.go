@@ -12,6 +12,7 @@ import (
 	"go.starlark.net/syntax"
 
 	"github.com/imgscript/imgscript/core/build"
+	"github.com/imgscript/imgscript/core/nearest"
 )
 
 // session is one run of a script: what its values share. All of it belongs to the goroutine that runs the script.
@@ -150,7 +151,7 @@ func (s *session) finish() error {
 	}
 	slices.Sort(unused)
 	e := &Error{Kind: KindUsage, Msg: fmt.Sprintf("the script did not ask for --var %s", strings.Join(unused, ", "))}
-	if near := nearest(unused[0], slices.Sorted(maps.Keys(s.vars))); len(near) > 0 {
+	if near := nearest.Names(unused[0], slices.Sorted(maps.Keys(s.vars))); len(near) > 0 {
 		e.Hint = fmt.Sprintf("did you mean %s?", quoteAll(near, " or "))
 	}
 	return e

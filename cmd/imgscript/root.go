@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/imgscript/imgscript/core/nearest"
 )
 
 // newRootCommand makes the command tree. Nothing in it is shared, so that every call of execute stands alone.
@@ -43,7 +45,7 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 	script, _ := splitFunction(args[0])
 	if strings.HasSuffix(script, ".star") {
 		err.hint = "to run a script: imgscript run " + args[0]
-	} else if near := nearest(args[0], commandNames(cmd)); near != "" {
+	} else if near := nearest.Name(args[0], commandNames(cmd)); near != "" {
 		err.hint = fmt.Sprintf("did you mean %q?", near)
 	}
 	return err

@@ -3,10 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/imgscript/imgscript/core/nearest"
 )
 
 // usageError is a command line that makes no sense.
@@ -61,7 +62,7 @@ func unknownFlag(cmd *cobra.Command, unknown *pflag.NotExistError) error {
 	err := usagef("there is no flag --%s", name).withHint("%s --help lists the flags", cmd.CommandPath())
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	if near := nearest(name, names); near != "" {
+	if near := nearest.Name(name, names); near != "" {
 		err.hint = fmt.Sprintf("did you mean --%s?", near)
 	}
 	return err
@@ -97,40 +98,4 @@ func noArguments(cmd *cobra.Command, args []string) error {
 		return usagef("%s takes no arguments: %q", cmd.CommandPath(), args)
 	}
 	return nil
-}
-
-// nearest returns the candidate that name may be a misspelling or the beginning of, or "".
-func nearest(name string, candidates []string) string {
-	best, found := min(len(name), max(2, len(name)/3)+1), ""
-	for _, c := range candidates {
-		d := distance(name, c)
-		if len(name) > 1 && strings.HasPrefix(c, name) {
-			d = 0
-		}
-		if d < best {
-			best, found = d, c
-		}
-	}
-	return found
-}
-
-// distance counts the letters to insert, delete or replace to get from a to b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
