@@ -67,13 +67,13 @@ func (p Platform) normal() Platform {
 	return p
 }
 
-// String returns the platform as ParsePlatform reads it; the usual variant of an architecture is left out.
+// String returns the platform as ParsePlatform reads it and as Docker and containerd write it: linux/amd64, linux/arm64, linux/arm/v7.
 func (p Platform) String() string {
 	os, variant := p.OS, ""
 	if p.OSVersion != "" {
 		os += "(" + p.OSVersion + ")"
 	}
-	if p.Variant != "" && p.Architecture+p.Variant != "armv7" {
+	if p.Variant != "" {
 		variant = "/" + p.Variant
 	}
 	return os + "/" + p.Architecture + variant

@@ -17,7 +17,7 @@ func TestParsePlatform(t *testing.T) {
 		"linux/amd64": "linux/amd64", "Linux/AMD64": "linux/amd64", "linux/x86_64": "linux/amd64", "linux/x86-64": "linux/amd64",
 		"linux/amd64/v1": "linux/amd64", "linux/amd64/v3": "linux/amd64/v3",
 		"linux/arm64": "linux/arm64", "linux/arm64/v8": "linux/arm64", "linux/arm64/8": "linux/arm64", "linux/aarch64": "linux/arm64", "linux/arm64/v9": "linux/arm64/v9",
-		"linux/arm": "linux/arm", "linux/arm/v7": "linux/arm", "linux/arm/7": "linux/arm", "linux/armhf": "linux/arm", "linux/arm/v6": "linux/arm/v6", "linux/armel": "linux/arm/v6",
+		"linux/arm": "linux/arm/v7", "linux/arm/v7": "linux/arm/v7", "linux/arm/7": "linux/arm/v7", "linux/armhf": "linux/arm/v7", "linux/arm/v6": "linux/arm/v6", "linux/armel": "linux/arm/v6",
 		"linux/i386": "linux/386", "linux/i686": "linux/386", "macos/arm64": "darwin/arm64", "linux/s390x": "linux/s390x", "wasip1/wasm": "wasip1/wasm",
 		"windows(10.0.17763)/amd64": "windows(10.0.17763)/amd64",
 	} {
