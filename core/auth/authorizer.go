@@ -129,12 +129,13 @@ func (q question) String() string {
 //
 // Every answer but a 401 is returned as it is, for the caller to close; errors of send are returned as they are. A second 401 is an error that is
 // [ErrDenied], as are the refusal of a token server and a challenge for which no credential is known. Other errors are [ErrRealm], [ErrChallenge],
-// those of the keychain, those of the connection to the token server, and *[ServerError] for what else that one answers.
+// those of the keychain, those of the connection to the token server, and *[ServerError] for what else that one answers. They don't say for
+// which repository it was: the caller knows what it wanted there.
 func (a *Authorizer) Do(ctx context.Context, origin Origin, scopes []Scope, send func(authorization string) (*http.Response, error)) (*http.Response, error) {
 	q := newQuestion(origin, scopes)
 	first, err := a.ready(ctx, q)
 	if err != nil {
-		return nil, prefix(err, "authorize %s", q)
+		return nil, err
 	}
 	resp, err := send(first.header)
 	if err != nil || resp.StatusCode != http.StatusUnauthorized {
@@ -142,14 +143,14 @@ func (a *Authorizer) Do(ctx context.Context, origin Origin, scopes []Scope, send
 	}
 	second, err := a.renew(ctx, q, first, resp)
 	if err != nil {
-		return nil, prefix(err, "authorize %s", q)
+		return nil, err
 	}
 	resp, err = send(second.header)
 	if err != nil || resp.StatusCode != http.StatusUnauthorized {
 		return resp, err
 	}
 	a.grants.drop(q.key, second.is)
-	return nil, prefix(second.refused(origin, resp), "authorize %s", q)
+	return nil, second.refused(origin, resp)
 }
 
 // Explain returns the credential that Do would use, for its Kind, Username and Source; none is one of Kind and Source "anonymous". It sends

@@ -134,7 +134,7 @@ func TestRealmErrorNamesTheHost(t *testing.T) {
 	w.registry("reg.example.com", `Bearer realm="https://evil.test/token"`)
 	a := NewAuthorizer(&AuthorizerOptions{Keychain: &fixed{cred: Credential{Username: "bob", Password: canary, Source: "auth map"}}, Client: w.client})
 	_, err := w.call(a, Origin{Scheme: "https", Host: "reg.example.com"}, Scope{"app", "pull"})
-	want := `authorize reg.example.com/app: basic credential of "bob" from auth map: credentials are not sent to this token server: ` +
+	want := `basic credential of "bob" from auth map: credentials are not sent to this token server: ` +
 		`the registry reg.example.com names the token server "evil.test", which is of another domain; it has to be allowed for the registry (auth_realms)`
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)

@@ -75,25 +75,34 @@ func (e *Error) Has(codes ...string) bool {
 // is reports whether the answer had one of these statuses.
 func (e *Error) is(statuses ...int) bool { return slices.Contains(statuses, e.Status) }
 
-// Error says it in one line.
+// Error says it in one line: what was done to what, why it failed, and at the end the request, for those who look into it.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Op + " " + e.Repository + ": ")
 	if e.Subject != "" {
 		b.WriteString(e.Subject + ": ")
 	}
-	if e.Method != "" {
-		b.WriteString(e.Method + " " + e.URL + ": ")
-	}
 	b.WriteString(e.reason())
 	if e.RetryAfter > 0 {
 		fmt.Fprintf(&b, "; the registry asks to wait %s", e.RetryAfter)
 	}
+	var request []string
+	if e.Method != "" {
+		request = append(request, e.Method+" "+shortDigests(e.URL))
+	}
 	if e.Tries > 1 {
-		fmt.Fprintf(&b, " (%d tries)", e.Tries)
+		request = append(request, fmt.Sprintf("%d tries", e.Tries))
+	}
+	if len(request) > 0 {
+		b.WriteString(" (" + strings.Join(request, ", ") + ")")
 	}
 	return b.String()
 }
+
+var digestPattern = regexp.MustCompile(`(sha256|sha512):([0-9a-f]{12})[0-9a-f]{20,}`)
+
+// shortDigests cuts the digests in a URL, which the subject of an error has in full.
+func shortDigests(u string) string { return digestPattern.ReplaceAllString(u, "$1:$2…") }
 
 func (e *Error) reason() string {
 	if e.Status == 0 {
@@ -135,18 +144,30 @@ func (e *Error) hint() string {
 
 var codePattern = regexp.MustCompile(`^[A-Z][A-Z_]{0,39}$`)
 
-// String returns the code in words and the message quoted.
+// String returns the code in words, and what the message and the detail say beyond it, quoted. "manifest unknown" is all that registries have to say
+// of one, and the detail of such an error is what was asked for.
 func (c Code) String() string {
-	text := quote(c.Code)
-	if codePattern.MatchString(c.Code) {
-		text = strings.ToLower(strings.ReplaceAll(c.Code, "_", " "))
+	if !codePattern.MatchString(c.Code) {
+		return strings.Join(appendNew([]string{quote(c.Code)}, c.Message, c.Detail), ": ")
 	}
-	for _, more := range []string{c.Message, c.Detail} {
-		if more != "" {
-			text += ": " + quote(more)
+	text := strings.ToLower(strings.ReplaceAll(c.Code, "_", " "))
+	if strings.HasSuffix(c.Code, "_UNKNOWN") && strings.HasPrefix(c.Detail, "{") {
+		c.Detail = ""
+	}
+	if strings.EqualFold(c.Message, text) {
+		c.Message = ""
+	}
+	return strings.Join(appendNew([]string{text}, c.Message, c.Detail), ": ")
+}
+
+// appendNew appends texts that say something, quoted.
+func appendNew(parts []string, texts ...string) []string {
+	for _, text := range texts {
+		if text != "" {
+			parts = append(parts, quote(text))
 		}
 	}
-	return text
+	return parts
 }
 
 // reporter makes an *Error of every answer that is no success, and of every failure to get one.

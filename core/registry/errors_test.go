@@ -32,27 +32,27 @@ func TestErrorTexts(t *testing.T) {
 		want  string
 	}{
 		{"denied", registrytest.Fault{Method: "PUT", Status: 403, Body: `{"errors":[{"code":"DENIED","message":"requested access is denied"}]}`}, push,
-			`push HOST/app: blob SMALL: PUT http://HOST/v2/app/blobs/uploads/…?digest=SMALL&state=…: 403 denied: "requested access is denied"`},
+			`push HOST/app: blob SMALL: 403 denied: "requested access is denied" (PUT http://HOST/v2/app/blobs/uploads/…?digest=SHORT&state=…)`},
 		{"terminal escapes", registrytest.Fault{Status: 403, Body: "{\"errors\":[{\"code\":\"\\u001b[31m\",\"message\":\"a\\u001b]52;c;x\\u0007\\r\\u202e\",\"detail\":{\"a\":1}}]}"}, pull,
-			`read HOST/app: tag "v1": GET http://HOST/v2/app/manifests/v1: 403 "\x1b[31m": "a\x1b]52;c;x\a\r\u202e": "{\"a\":1}"`},
+			`read HOST/app: tag "v1": 403 "\x1b[31m": "a\x1b]52;c;x\a\r\u202e": "{\"a\":1}" (GET http://HOST/v2/app/manifests/v1)`},
 		{"HTML", registrytest.Fault{Times: -1, Status: 502, Body: "<html>\n<b>bad</b>"}, pull,
-			`read HOST/app: tag "v1": GET http://HOST/v2/app/manifests/v1: 502 bad gateway: "<html>\n<b>bad</b>" (5 tries)`},
+			`read HOST/app: tag "v1": 502 bad gateway: "<html>\n<b>bad</b>" (GET http://HOST/v2/app/manifests/v1, 5 tries)`},
 		{"empty", registrytest.Fault{Status: 404}, pull,
-			`read HOST/app: tag "v1": GET http://HOST/v2/app/manifests/v1: 404 not found`},
+			`read HOST/app: tag "v1": 404 not found (GET http://HOST/v2/app/manifests/v1)`},
 		{"long", registrytest.Fault{Status: 400, Body: strings.Repeat("x", 10000)}, pull,
-			`read HOST/app: tag "v1": GET http://HOST/v2/app/manifests/v1: 400 bad request: "` + strings.Repeat("x", 300) + `…"`},
+			`read HOST/app: tag "v1": 400 bad request: "` + strings.Repeat("x", 300) + `…" (GET http://HOST/v2/app/manifests/v1)`},
 		{"rate limit", registrytest.Fault{Status: 429, Header: http.Header{"Retry-After": {"3600"}}, Body: "Too Many Requests\n"}, pull,
-			`read HOST/app: tag "v1": GET http://HOST/v2/app/manifests/v1: 429 too many requests: "Too Many Requests"; the registry asks to wait 1h0m0s`},
+			`read HOST/app: tag "v1": 429 too many requests: "Too Many Requests"; the registry asks to wait 1h0m0s (GET http://HOST/v2/app/manifests/v1)`},
 		{"missing blob", registrytest.Fault{Status: 400, Body: `{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown","detail":"sha256:abc"}]}`}, put,
-			`push HOST/app: tag "v1": PUT http://HOST/v2/app/manifests/v1: 400 manifest blob unknown: "blob unknown": "sha256:abc"; the registry does not have all the blobs that the manifest names`},
+			`push HOST/app: tag "v1": 400 manifest blob unknown: "blob unknown": "sha256:abc"; the registry does not have all the blobs that the manifest names (PUT http://HOST/v2/app/manifests/v1)`},
 		{"missing repository", registrytest.Fault{Status: 404, Body: `{"errors":[{"code":"NAME_UNKNOWN","message":"The repository with name 'app' does not exist"}]}`}, push,
-			`push HOST/app: blob SMALL: POST http://HOST/v2/app/blobs/uploads/: 404 name unknown: "The repository with name 'app' does not exist"; this registry wants the repository to be created before something is pushed to it`},
+			`push HOST/app: blob SMALL: 404 name unknown: "The repository with name 'app' does not exist"; this registry wants the repository to be created before something is pushed to it (POST http://HOST/v2/app/blobs/uploads/)`},
 		{"redirect with a signature", registrytest.Fault{Status: 307, Header: http.Header{"Location": {"ftp://cdn.example/x?X-Amz-Signature=canary"}}}, pull,
-			`read HOST/app: tag "v1": GET http://HOST/v2/app/manifests/v1: refused redirect to ftp://cdn.example/x?X-Amz-Signature=…: it is neither HTTP nor HTTPS`},
+			`read HOST/app: tag "v1": refused redirect to ftp://cdn.example/x?X-Amz-Signature=…: it is neither HTTP nor HTTPS (GET http://HOST/v2/app/manifests/v1)`},
 		{"redirect to nowhere", registrytest.Fault{Status: 307}, pull,
-			`read HOST/app: tag "v1": GET http://HOST/v2/app/manifests/v1: 307 temporary redirect`},
+			`read HOST/app: tag "v1": 307 temporary redirect (GET http://HOST/v2/app/manifests/v1)`},
 		{"no Location", registrytest.Fault{Times: -1, Class: registrytest.ClassUpload, Status: 202}, push,
-			`push HOST/app: blob SMALL: POST http://HOST/v2/app/blobs/uploads/: the registry opened an upload and did not say where (5 tries)`},
+			`push HOST/app: blob SMALL: the registry opened an upload and did not say where (POST http://HOST/v2/app/blobs/uploads/, 5 tries)`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			reg := registrytest.New(t, &registrytest.Options{Faults: []registrytest.Fault{test.fault}})
@@ -60,7 +60,7 @@ func TestErrorTexts(t *testing.T) {
 			if err == nil {
 				t.Fatal("no error")
 			}
-			got := strings.NewReplacer(reg.Host, "HOST", small.desc.Digest.String(), "SMALL").Replace(err.Error())
+			got := strings.NewReplacer(reg.Host, "HOST", small.desc.Digest.String(), "SMALL", "sha256:"+small.desc.Digest.Encoded()[:12]+"…", "SHORT").Replace(err.Error())
 			if got != test.want {
 				t.Errorf("got:  %s\nwant: %s", got, test.want)
 			}

@@ -283,7 +283,7 @@ func TestBackoff(t *testing.T) {
 	reg := registrytest.New(t, &registrytest.Options{Faults: []registrytest.Fault{{Times: -1, Status: 503}}})
 	c := newClient(t, &registry.Options{Sleep: clock.sleep, Backoff: registry.Backoff{Tries: 7, First: time.Second, Most: 5 * time.Second}})
 	_, _, err := c.Repository(reg.Host, "app").Manifest(t.Context(), "v1")
-	if err == nil || !strings.Contains(err.Error(), "(7 tries)") {
+	if err == nil || !strings.Contains(err.Error(), ", 7 tries)") {
 		t.Errorf("got error %v, want one after 7 tries", err)
 	}
 	if len(clock.list) != 6 {
