@@ -36,10 +36,32 @@ func habits() []habit {
 	}
 }
 
+// firstWord finds the word that a statement, or the value that it sets, begins with, when another one follows.
+var firstWord = regexp.MustCompile(`^(?:[^"'#=]*=)?\s*([a-z]+)\s+["'\w]`)
+
+// words are those that begin a statement in another language. Starlark takes each for a name and wonders about the next one.
+func words() map[string]string {
+	return map[string]string{
+		"new":    "values are made by calls alone, without new",
+		"await":  "there is nothing to await: what needs a result waits for it",
+		"async":  "def makes a function; what is slow starts in the background by itself",
+		"const":  "a variable is set by name = value alone",
+		"let":    "a variable is set by name = value alone",
+		"var":    "a variable is set by name = value alone",
+		"print":  "print is a function: print(x)",
+		"export": "every global name can be loaded; one that begins with _ cannot",
+	}
+}
+
 // habitHint returns a hint for an error of Starlark itself, or "".
 func habitHint(e *Error) string {
 	if hint := hiddenNameHint(e); hint != "" {
 		return hint
+	}
+	if strings.HasPrefix(e.Msg, "got ") && len(e.Step) > 0 {
+		if m := firstWord.FindStringSubmatch(e.Step[0].Source); m != nil && words()[m[1]] != "" {
+			return words()[m[1]]
+		}
 	}
 	for _, h := range habits() {
 		if h.message.MatchString(e.Msg) {
