@@ -12,7 +12,6 @@ import (
 	"go.starlark.net/syntax"
 
 	"github.com/imgscript/imgscript/core/build"
-	"github.com/imgscript/imgscript/core/nearest"
 )
 
 // session is one run of a script: what its values share. All of it belongs to the goroutine that runs the script.
@@ -90,6 +89,9 @@ func (s *session) runFile(src any) error {
 	if err != nil {
 		return err
 	}
+	if err := s.checkVars(source); err != nil {
+		return err
+	}
 	s.running = true
 	globals, err := starlark.ExecFileOptions(&fileOptions, s.thread, s.file, source, s.names)
 	s.globals = globals
@@ -101,6 +103,11 @@ func (s *session) runFile(src any) error {
 
 // runFunction loads the script as a module and calls a function of it.
 func (s *session) runFunction(name string, args starlark.Tuple) error {
+	if source, err := s.source(s.file, nil); err == nil { // else loading it tells
+		if err := s.checkVars(source); err != nil {
+			return err
+		}
+	}
 	globals, err := s.loadFile(s.file)
 	if err != nil {
 		return err
@@ -140,21 +147,7 @@ func (s *session) finish() error {
 			return err
 		}
 	}
-	var unused []string
-	for name := range s.rt.opts.Vars {
-		if !s.vars[name] {
-			unused = append(unused, name)
-		}
-	}
-	if len(unused) == 0 {
-		return nil
-	}
-	slices.Sort(unused)
-	e := &Error{Kind: KindUsage, Msg: fmt.Sprintf("the script did not ask for --var %s", strings.Join(unused, ", "))}
-	if near := nearest.Names(unused[0], slices.Sorted(maps.Keys(s.vars))); len(near) > 0 {
-		e.Hint = fmt.Sprintf("did you mean %s?", quoteAll(near, " or "))
-	}
-	return e
+	return unusedVars(slices.Collect(maps.Keys(s.rt.opts.Vars)), s.vars)
 }
 
 // source is the text of a file, kept for messages.
