@@ -85,7 +85,9 @@ func (b *base) readRoot(ctx context.Context, saves earlier) (root, error) {
 	if err != nil {
 		return root{}, err
 	}
+	watch := b.run.events.begin("base "+b.ref.String(), -1)
 	desc, data, err := saves.read(ctx, repo, b.ref)
+	watch.end(short(desc.Digest), err)
 	if err != nil {
 		return root{}, b.named(err)
 	}
