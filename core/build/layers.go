@@ -213,9 +213,9 @@ func (r *Run) buildLayer(ctx context.Context, name string, dst content.Ingester,
 func createdBy(files []layer.File) string {
 	parts := map[string]string{}
 	for _, f := range files {
-		source := "custom_file"
-		if f.Custom == nil {
-			source = show(f.Local)
+		source := show(f.Local)
+		if f.Custom != nil {
+			source = f.Custom.Call()
 		}
 		parts[f.Target] = fmt.Sprintf("%q: %q", f.Target, source)
 	}

@@ -94,6 +94,14 @@ func Whiteout() *Custom { return &Custom{Type: TypeWhiteout} }
 // Opaque returns what empties its target, a directory, of all that the layers below have in it.
 func Opaque() *Custom { return &Custom{Type: TypeOpaque} }
 
+// Call is how a script makes such a file: "custom_file", "whiteout()" or "opaque()".
+func (c *Custom) Call() string {
+	if c.Type == TypeWhiteout || c.Type == TypeOpaque {
+		return c.Type.String() + "()"
+	}
+	return "custom_file"
+}
+
 // Entry is one entry of a layer. Scan makes them; a caller may make its own for Build.
 type Entry struct {
 	Path  string // relative to "/": no leading or trailing slash, no "." or ".."

@@ -252,10 +252,8 @@ func sourceName(f File) string {
 		return f.Name
 	case f.Custom == nil:
 		return f.Local
-	case f.Custom.Type == TypeWhiteout || f.Custom.Type == TypeOpaque:
-		return f.Custom.Type.String() + "()"
 	}
-	return "custom_file"
+	return f.Custom.Call()
 }
 
 // cleanTarget returns a target relative to "/", "" being the root; into says that it ends in "/".
