@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -125,4 +126,20 @@ type TagPusher interface {
 // and size.
 type ManifestReader interface {
 	Manifest(ctx context.Context, name string) (Descriptor, []byte, error)
+}
+
+// TagLister is a repository that lists its names, sorted, each once.
+type TagLister interface {
+	Tags(ctx context.Context) ([]string, error)
+}
+
+// ReferrerLister is a source that lists the manifests whose subject is subject, of one artifact type if that is not "" (distribution-spec, "Listing
+// Referrers"). None is an empty list, whether or not the subject exists.
+type ReferrerLister interface {
+	Referrers(ctx context.Context, subject digest.Digest, artifactType string) ([]Descriptor, error)
+}
+
+// ReferrerKeeper is a target that may need to be told of the manifests that refer to another, which are there already, so that it lists them.
+type ReferrerKeeper interface {
+	KeepReferrers(ctx context.Context, subject digest.Digest, referrers []Descriptor) error
 }

@@ -297,6 +297,39 @@ func TestReferrers(t *testing.T) {
 	}
 }
 
+// TestKeepReferrers tells a registry that keeps no list of referrers of one, in the index that stands in for it; what that said already stays.
+func TestKeepReferrers(t *testing.T) {
+	subject := content.Of(content.OCIManifest, []byte("subject")).Digest
+	tag := strings.Replace(subject.String(), ":", "-", 1)
+	reg := registrytest.New(t, nil)
+	one, two := reg.PushImage("app", "", registrytest.Image{}).Manifest, reg.PushImage("app", "", registrytest.Image{Arch: "arm64"}).Manifest
+	two.ArtifactType, two.Annotations = "application/sbom", map[string]string{"by": "us"}
+	repo := newClient(t, nil).Repository(reg.Host, "app")
+	check(t, repo.KeepReferrers(t.Context(), subject, []content.Descriptor{one, two}))
+	if tags := reg.Tags("app"); len(tags) != 0 {
+		t.Errorf("a registry that keeps its list was given the tags %q", tags)
+	}
+	reg.SetQuirks(registrytest.Quirks{NoReferrers: true})
+	entry := fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d,"more":1}`, one.MediaType, one.Digest, one.Size)
+	reg.PushManifest("app", tag, content.OCIIndex, []byte(`{"schemaVersion":2,"mediaType":"`+content.OCIIndex+`","manifests":[`+entry+`],"annotations":{"a":"b"}}`))
+	for range 2 {
+		check(t, repo.KeepReferrers(t.Context(), subject, []content.Descriptor{one, two}))
+	}
+	got, err := repo.Referrers(t.Context(), subject, "")
+	check(t, err)
+	if len(got) != 2 || got[1].Digest != two.Digest || got[1].ArtifactType != two.ArtifactType || got[1].Annotations["by"] != "us" {
+		t.Errorf("got %v", got)
+	}
+	if _, index, _ := reg.Manifest("app", tag); !bytes.Contains(index, []byte(entry)) || !bytes.Contains(index, []byte(`"annotations":{"a":"b"}`)) {
+		t.Errorf("the index lost something: %s", index)
+	}
+	if puts := reg.Count("PUT", registrytest.ClassManifest); puts != 1 {
+		t.Errorf("%d manifests were put, want 1", puts)
+	}
+	reg.PushImage("app", tag, registrytest.Image{})
+	expectIs(t, repo.KeepReferrers(t.Context(), subject, []content.Descriptor{one}), content.ErrInvalid) // somebody's image is not overwritten
+}
+
 // TestWarnings passes on each warning once, made printable.
 func TestWarnings(t *testing.T) {
 	reg := registrytest.New(t, &registrytest.Options{Faults: []registrytest.Fault{{Times: -1, Status: 200, Body: `{"tags":[]}`, Header: http.Header{"Warning": {

@@ -1,8 +1,11 @@
 package registry
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -13,10 +16,25 @@ import (
 	"github.com/imgscript/imgscript/core/content"
 )
 
-// Referrers returns the descriptors of the manifests whose subject is dgst, of one artifact type if it is not "" (distribution-spec,
-// "Listing Referrers"). Where the registry does not know the request, they are read from the tag that clients keep in its place.
-// None is an empty list, whether or not the subject exists.
+// Referrers implements content.ReferrerLister: the descriptors of the manifests whose subject is dgst, of one artifact type if it is not ""
+// (distribution-spec, "Listing Referrers"). Where the registry does not know the request, they are read from the tag that clients keep in its
+// place. None is an empty list, whether or not the subject exists.
 func (r *Repository) Referrers(ctx context.Context, dgst digest.Digest, artifactType string) ([]content.Descriptor, error) {
+	list, err := r.listReferrers(ctx, dgst, artifactType)
+	if errors.Is(err, content.ErrNotFound) {
+		var index []byte
+		if index, err = r.taggedReferrers(ctx, dgst); err == nil {
+			list, err = manifestsOf(index)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(list, func(d content.Descriptor) bool { return artifactType != "" && d.ArtifactType != artifactType }), nil
+}
+
+// listReferrers asks the registry for its list; [content.ErrNotFound] says that it keeps none.
+func (r *Repository) listReferrers(ctx context.Context, dgst digest.Digest, artifactType string) ([]content.Descriptor, error) {
 	if _, err := content.ParseDigest(dgst.String()); err != nil {
 		return nil, err
 	}
@@ -28,36 +46,94 @@ func (r *Repository) Referrers(ctx context.Context, dgst digest.Digest, artifact
 		req.url.RawQuery = url.Values{"artifactType": {artifactType}}.Encode()
 	}
 	req.header.Set("Accept", content.OCIIndex)
-	var list []content.Descriptor
+	list := []content.Descriptor{}
 	err = r.pages(ctx, req, func(page []byte) error {
-		doc, err := content.ParseDocument(content.OCIIndex, page)
-		if err == nil {
-			list = append(list, doc.Manifests...)
-		}
+		some, err := manifestsOf(page)
+		list = append(list, some...)
 		return err
 	})
-	if errors.Is(err, content.ErrNotFound) {
-		list, err = r.taggedReferrers(ctx, dgst)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(list, func(d content.Descriptor) bool { return artifactType != "" && d.ArtifactType != artifactType }), nil
+	return list, err
 }
 
-// taggedReferrers reads the index under the tag that is named after the subject (distribution-spec, "Referrers Tag Schema").
-func (r *Repository) taggedReferrers(ctx context.Context, dgst digest.Digest) ([]content.Descriptor, error) {
-	tag := strings.ReplaceAll(dgst.String(), ":", "-")
-	_, data, err := r.Manifest(ctx, tag[:min(len(tag), 128)])
-	if errors.Is(err, content.ErrNotFound) {
-		return []content.Descriptor{}, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	doc, err := content.ParseDocument("", data)
+func manifestsOf(index []byte) ([]content.Descriptor, error) {
+	doc, err := content.ParseDocument(content.OCIIndex, index)
 	if err != nil {
 		return nil, err
 	}
 	return doc.Manifests, nil
+}
+
+// noReferrers is the index of a subject that nothing refers to.
+const noReferrers = `{"schemaVersion":2,"mediaType":"` + content.OCIIndex + `","manifests":[]}`
+
+// taggedReferrers reads the index under the tag that is named after the subject (distribution-spec, "Referrers Tag Schema").
+func (r *Repository) taggedReferrers(ctx context.Context, dgst digest.Digest) ([]byte, error) {
+	_, data, err := r.Manifest(ctx, referrersTag(dgst))
+	if errors.Is(err, content.ErrNotFound) {
+		return []byte(noReferrers), nil
+	}
+	return data, err
+}
+
+func referrersTag(subject digest.Digest) string {
+	tag := strings.ReplaceAll(subject.String(), ":", "-")
+	return tag[:min(len(tag), 128)]
+}
+
+// KeepReferrers implements content.ReferrerKeeper: it makes sure that Referrers lists manifests that were pushed and have this subject. A registry that
+// answers the request for the list keeps it by itself. Elsewhere their descriptors, with artifact types and annotations as Referrers returns them, are
+// added to the index under the tag that is named after the subject (distribution-spec, "Pushing Manifests with Subject"). Of two processes
+// that add to one index at once one may lose: the specification has nothing against it.
+func (r *Repository) KeepReferrers(ctx context.Context, subject digest.Digest, referrers []content.Descriptor) error {
+	_, err := r.listReferrers(ctx, subject, "")
+	if !errors.Is(err, content.ErrNotFound) {
+		return err
+	}
+	index, err := r.taggedReferrers(ctx, subject)
+	if err != nil {
+		return err
+	}
+	grown, err := withReferrers(index, referrers)
+	if err != nil {
+		return fmt.Errorf("push %s: tag %q: %w", r.Location(), referrersTag(subject), err)
+	}
+	if bytes.Equal(grown, index) {
+		return nil
+	}
+	_, _, err = r.putManifest(ctx, referrersTag(subject), content.Of(content.OCIIndex, grown), grown)
+	return err
+}
+
+// withReferrers adds the referrers that an index lacks. What else it says stays.
+func withReferrers(index []byte, referrers []content.Descriptor) ([]byte, error) {
+	known, err := manifestsOf(index)
+	if err != nil {
+		return nil, err
+	}
+	var fields map[string]json.RawMessage
+	var entries []json.RawMessage
+	if err := json.Unmarshal(index, &fields); err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(fields["manifests"], &entries); err != nil {
+		return nil, err
+	}
+	before := len(entries)
+	for _, desc := range referrers {
+		if slices.ContainsFunc(known, func(d content.Descriptor) bool { return d.Digest == desc.Digest }) {
+			continue
+		}
+		entry, err := json.Marshal(desc)
+		if err != nil {
+			return nil, err
+		}
+		known, entries = append(known, desc), append(entries, entry)
+	}
+	if len(entries) == before {
+		return index, nil
+	}
+	if fields["manifests"], err = json.Marshal(entries); err != nil {
+		return nil, err
+	}
+	return json.Marshal(fields)
 }

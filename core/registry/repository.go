@@ -31,6 +31,9 @@ var _ interface {
 	content.Streamer
 	content.TagPusher
 	content.ManifestReader
+	content.TagLister
+	content.ReferrerLister
+	content.ReferrerKeeper
 } = (*Repository)(nil)
 
 // Location names the repository as "host/name".

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/imgscript/imgscript/core/content"
 	"github.com/imgscript/imgscript/core/layout"
 	"github.com/imgscript/imgscript/core/registry"
@@ -83,6 +85,14 @@ func (r readOnly) Manifest(ctx context.Context, name string) (content.Descriptor
 
 // Sources implements content.Locator.
 func (r readOnly) Sources(desc content.Descriptor) []string { return r.repo.Sources(desc) }
+
+// Tags implements content.TagLister.
+func (r readOnly) Tags(ctx context.Context) ([]string, error) { return r.repo.Tags(ctx) }
+
+// Referrers implements content.ReferrerLister.
+func (r readOnly) Referrers(ctx context.Context, subject digest.Digest, artifactType string) ([]content.Descriptor, error) {
+	return r.repo.Referrers(ctx, subject, artifactType)
+}
 
 // Push implements content.Pusher: it refuses.
 func (r readOnly) Push(context.Context, content.Descriptor, content.Opener) error { return r.refuse() }
