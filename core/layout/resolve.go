@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"regexp"
 	"slices"
 	"strings"
@@ -45,21 +44,9 @@ func CheckName(name string) error {
 // Resolve implements content.Resolver. name is an image's name, a digest, or empty; see the package's doc for what is found. Not found is
 // content.ErrNotFound with the names that there are; what could be several images is another error.
 func (l *Layout) Resolve(ctx context.Context, name string) (content.Descriptor, error) {
-	root, err := l.reading(ctx)
+	x, err := l.index(ctx)
 	if err != nil {
 		return content.Descriptor{}, err
-	}
-	defer root.Close()
-	data, err := readFile(root, indexFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return content.Descriptor{}, l.errorf("it has no %s and so no images: %w", indexFile, content.ErrNotFound)
-	}
-	if err != nil {
-		return content.Descriptor{}, l.errorf("%w", err)
-	}
-	x, err := parseIndex(data)
-	if err != nil {
-		return content.Descriptor{}, l.errorf("%w", err)
 	}
 	desc, err := x.resolve(ctx, l, name)
 	if err != nil {
