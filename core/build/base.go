@@ -48,7 +48,7 @@ func (b *base) resolveLocked() *Future[root] {
 		saves := b.run.earlierThan(b.ref)
 		var needs []*step
 		if b.ref.Digest == "" {
-			needs = saves.steps()
+			needs = saves
 		}
 		b.root = async(b.run, b.at, "image", false, needs, func(ctx context.Context, _ *step) (root, error) { return b.readRoot(ctx, saves) })
 	}
@@ -99,36 +99,22 @@ func (b *base) readRoot(ctx context.Context, saves earlier) (root, error) {
 	return root{desc: desc, data: data, doc: doc, src: &source{run: b.run, repo: repo, root: desc, data: data}}, nil
 }
 
+func (b *base) named(err error) error { return named(b.ref, err) }
+
 // named puts the reference in front of an error, unless it is a registry's, which names the repository itself.
-func (b *base) named(err error) error {
+func named(ref transport.Reference, err error) error {
 	var answer *registry.Error
 	if errors.As(err, &answer) {
 		return err
 	}
-	return fmt.Errorf("%s: %w", b.ref, err)
+	return fmt.Errorf("%s: %w", ref, err)
 }
 
 // pick finds the manifest of the platform and reads its config.
 func (b *base) pick(ctx context.Context, from root) (*image.Image, error) {
-	desc := from.desc
-	for depth := 0; content.IsIndex(desc.MediaType); depth++ {
-		doc := from.doc
-		if depth > 0 {
-			data, err := content.ReadAll(ctx, from.src, desc)
-			if err != nil {
-				return nil, b.named(err)
-			}
-			if doc, err = content.ParseDocument(desc.MediaType, data); err != nil {
-				return nil, fmt.Errorf("%s: %w", b.ref, err)
-			}
-		}
-		if depth > maxIndexDepth {
-			return nil, fmt.Errorf("%s: indexes within indexes, more than %d deep", b.ref, maxIndexDepth)
-		}
-		var err error
-		if desc, err = image.Select(doc, b.platform); err != nil {
-			return nil, fmt.Errorf("%s: %w", b.ref, err)
-		}
+	desc, err := from.manifestOf(ctx, b.platform)
+	if err != nil {
+		return nil, b.named(err)
 	}
 	img, err := image.Load(ctx, from.src, desc)
 	if err != nil {
@@ -143,16 +129,41 @@ func (b *base) pick(ctx context.Context, from root) (*image.Image, error) {
 	return img, nil
 }
 
+// manifestOf finds the manifest of a platform: the root itself, or an entry of an index.
+func (from root) manifestOf(ctx context.Context, p image.Platform) (content.Descriptor, error) {
+	desc, doc := from.desc, from.doc
+	for depth := 0; content.IsIndex(desc.MediaType); depth++ {
+		if depth > maxIndexDepth {
+			return content.Descriptor{}, fmt.Errorf("indexes within indexes, more than %d deep", maxIndexDepth)
+		}
+		if depth > 0 {
+			data, err := content.ReadAll(ctx, from.src, desc)
+			if err != nil {
+				return content.Descriptor{}, err
+			}
+			if doc, err = content.ParseDocument(desc.MediaType, data); err != nil {
+				return content.Descriptor{}, err
+			}
+		}
+		var err error
+		if desc, err = image.Select(doc, p); err != nil {
+			return content.Descriptor{}, err
+		}
+	}
+	return desc, nil
+}
+
 // maxIndexDepth bounds indexes within indexes; BuildKit makes two levels.
 const maxIndexDepth = 4
 
 // source reads from a base's repository: the documents that were read already from memory, small ones by way of the cache, foreign layers from
 // their URLs.
 type source struct {
-	run  *Run
-	repo content.Repository
-	root content.Descriptor
-	data []byte
+	run    *Run
+	repo   content.Repository
+	root   content.Descriptor
+	data   []byte
+	direct bool // nothing goes by way of the cache
 }
 
 // Fetch implements content.Fetcher.
@@ -162,7 +173,7 @@ func (s *source) Fetch(ctx context.Context, desc content.Descriptor) (io.ReadClo
 		return content.Verify(readCloser(s.data), desc)
 	case len(desc.URLs) > 0:
 		return s.fetchForeign(ctx, desc)
-	case !isSmallDocument(desc):
+	case s.direct || !isSmallDocument(desc):
 		return s.repo.Fetch(ctx, desc)
 	}
 	store := s.run.engine.cache

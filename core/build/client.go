@@ -67,11 +67,8 @@ func (c *Client) Repository() string { return c.ref.Host + "/" + c.ref.Repositor
 
 // ready waits for the earlier saves to the repository.
 func (c *Client) ready(at Origin, op string) error {
-	c.run.mu.Lock()
-	saves := c.run.saves[c.Repository()]
-	c.run.mu.Unlock()
-	for _, s := range saves {
-		if _, err := s.NeededBy(at, op).Wait(); err != nil {
+	for _, s := range c.run.earlierTo(c.Repository()) {
+		if err := s.needNow(at, op).join(); err != nil {
 			return err
 		}
 	}

@@ -21,7 +21,7 @@
 //
 // # Steps
 //
-// Image, AddFiles, AddLayerRef, LayerFromTar, Fetch, Sync and Save start a step and return at once. Steps have a place in program order, the order of the
+// Image, AddFiles, AddLayerRef, LayerFromTar, Fetch, Sync, Save and Copy start a step and return at once. Steps have a place in program order, the order of the
 // calls, and run beside the program and each other. A [Future], or a [Layer], waits for one. The rules:
 //
 //   - A step takes its arguments as they are at the call. A Save takes the image as it is at the call.
@@ -43,6 +43,9 @@
 // all its children, byte for byte. A change picks the platform, and edits the raw JSON of the manifest and the config as package image does. What is read
 // by digest is verified; what is only mounted is held to its size.
 //
+// [Run.Copy] copies between any two references without a look at what it copies: all tags of a repository, some platforms of an index, signatures and SBOMs
+// with their images.
+//
 // Manifests, configs and layers that were built are kept in the cache. Layers of a base are not read unless they have to be sent to another registry.
 //
 // # What a run may touch
@@ -57,6 +60,7 @@
 //   - image.go: images; state.go: what they are as chains of changes, worked out once and shared by forks; base.go: reading a base; layers.go: layers
 //     being built; search.go: layers that exist somewhere.
 //   - save.go: one save; target.go: blobs on their way to a repository; flight.go: each once; failures.go: which failure of several is told.
+//   - copy.go: copies of one reference or of all tags; related.go: what refers to what is copied.
 //   - client.go: calls of the registry protocol in program order; fetch.go: files behind URLs; source.go: local paths.
 //   - event.go: what goes on, for progress bars; policy.go: permissions; engine.go: what runs share.
 package build

@@ -9,44 +9,46 @@ import (
 	"github.com/imgscript/imgscript/core/transport"
 )
 
-// earlier are the saves before a base in program order that it may be the result of.
-type earlier []*Future[Saved]
+// earlier are the saves and copies before a base in program order that it may be the result of.
+type earlier []*step
 
-// noteTags remembers what a save is going to name, for the bases that come after it.
-func (r *Run) noteTags(ref transport.Reference, tags []string, f *Future[Saved]) {
+// noteTags remembers what a step is going to name, for the bases that come after it.
+func (r *Run) noteTags(ref transport.Reference, tags []string, s *step) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, tag := range tags {
 		name := tagName{r.locationOf(ref), tag}
-		r.tagged[name] = append(r.tagged[name], f)
+		r.tagged[name] = append(r.tagged[name], s)
 	}
 }
 
 // tagName is a tag in a repository.
 type tagName struct{ location, tag string }
 
-// earlierThan returns the saves so far that may name what a reference means: those that move its tag, or, without one, all to its repository.
+// anyTag stands for the tags of a step that does not know them yet.
+const anyTag = "*"
+
+// earlierThan returns the steps so far that may name what a reference means: those that move its tag, or, without one, all to its repository.
 func (r *Run) earlierThan(ref transport.Reference) earlier {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	location := r.locationOf(ref)
 	if tag := ref.Identifier(); tag != "" && ref.Digest == "" {
-		return slices.Clone(r.tagged[tagName{location, tag}])
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return slices.Concat(r.tagged[tagName{location, tag}], r.tagged[tagName{location, anyTag}])
 	}
+	return r.earlierTo(location)
+}
+
+// earlierTo returns the steps so far that write to a repository.
+func (r *Run) earlierTo(location string) earlier {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	return slices.Clone(r.saves[location])
 }
 
-func (e earlier) steps() []*step {
-	steps := make([]*step, len(e))
-	for i, f := range e {
-		steps[i] = f.step
-	}
-	return steps
-}
-
 func (e earlier) wait(ctx context.Context) error {
-	for _, f := range e {
-		if _, err := f.get(ctx); err != nil {
+	for _, s := range e {
+		if err := s.wait(ctx); err != nil {
 			return err
 		}
 	}

@@ -54,6 +54,38 @@ func Example() {
 	// oci:out [two] [linux/amd64] 1
 }
 
+// An image is copied from one place to another, byte for byte, with what refers to it: here from one layout to the next, but both may as well be
+// "registry.example.com/app:v1".
+func ExampleRun_Copy() {
+	root, err := os.MkdirTemp("", "example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(root)
+	engine, err := build.NewEngine(nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer engine.Close()
+
+	report, err := engine.Do(context.Background(), &build.Options{Root: root}, func(run *build.Run) error {
+		img, err := run.Image(build.Caller(), "scratch", &build.ImageOptions{Target: "oci:built:v1"})
+		if err != nil {
+			return err
+		}
+		img.Save(build.Caller(), nil)
+		run.Copy(build.Caller(), "oci:built:v1", "oci:released", &build.CopyOptions{Referrers: true}) // after the save
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, copied := range report.Copied {
+		fmt.Println(copied.Target, copied.Tag, copied.Digest == report.Saved[0].Digest)
+	}
+	// Output: oci:released v1 true
+}
+
 // The error of a run names the first step that failed, where it was asked for, and what needed it.
 func ExampleStepError() {
 	root, err := os.MkdirTemp("", "example")

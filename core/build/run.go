@@ -51,16 +51,18 @@ type Run struct {
 	failed  *step // the first, in program order, that failed of its own
 	ended   bool  // the caller's function returned
 	places  map[flightKey][]string
-	saves   map[string][]*Future[Saved] // by location
+	saves   map[string][]*step // of saves and copies, by location
 	tagged  map[tagName]earlier
 	saved   []savedAs
+	copies  []*copying
 	changes []*change
 }
 
 // Report is what a run did.
 type Report struct {
 	Saved    []Saved  // in program order
-	Unsaved  []string // references whose save did not end, in program order; only of a failed run
+	Copied   []Copied // in program order; of a copy that failed what it had written before
+	Unsaved  []string // references whose save or copy did not end, in program order; only of a failed run
 	Warnings []string
 }
 
@@ -102,7 +104,7 @@ func protect(f func() error) (err error) {
 }
 
 func (e *Engine) newRun(ctx context.Context, opts *Options) (*Run, error) {
-	r := &Run{engine: e, places: map[flightKey][]string{}, saves: map[string][]*Future[Saved]{}, tagged: map[tagName]earlier{}}
+	r := &Run{engine: e, places: map[flightKey][]string{}, saves: map[string][]*step{}, tagged: map[tagName]earlier{}}
 	if opts != nil {
 		r.opts = *opts
 	}
@@ -191,6 +193,12 @@ func (r *Run) report() *Report {
 			rep.Saved = append(rep.Saved, s.future.value)
 		} else if s.target != "" {
 			rep.Unsaved = append(rep.Unsaved, s.target)
+		}
+	}
+	for _, c := range r.copies {
+		rep.Copied = append(rep.Copied, c.written...)
+		if c.step.err != nil {
+			rep.Unsaved = append(rep.Unsaved, c.to.Name())
 		}
 	}
 	return rep

@@ -59,7 +59,7 @@ func (i *Image) Save(at Origin, opts *SaveOptions) *Future[Saved] {
 		s.head, s.changed = i.put(s.head, &edited{changes: o.Changes}), true
 	}
 	future := async(i.run, at, "save", true, s.needs(), s.do)
-	i.run.noteTags(ref, tags, future)
+	i.run.noteTags(ref, tags, future.step)
 	return i.run.noteSave(ref.Name(), i.run.locationOf(ref), future)
 }
 
@@ -115,7 +115,7 @@ func (r *Run) noteSave(target, location string, f *Future[Saved]) *Future[Saved]
 	defer r.mu.Unlock()
 	r.saved = append(r.saved, savedAs{target, f})
 	if location != "" {
-		r.saves[location] = append(r.saves[location], f)
+		r.saves[location] = append(r.saves[location], f.step)
 	}
 	return f
 }
@@ -156,7 +156,7 @@ func (s *save) unchanged(ctx context.Context, step *step, t *target) (Saved, err
 	if err != nil {
 		return Saved{}, err
 	}
-	if !s.opts.IgnorePresent && len(s.tags) > 0 && s.alreadyTagged(ctx, t, from.desc) {
+	if !s.opts.IgnorePresent && len(s.tags) > 0 && t.alreadyTagged(ctx, s.image.run.locationOf(s.ref), s.tags, from.desc) {
 		saved, err := s.result(ctx, t, from.src, from.desc)
 		if err != nil {
 			return Saved{}, err
@@ -181,26 +181,6 @@ func (s *save) publish(ctx context.Context, step *step, t *target, src content.F
 	return saved, content.PushTagged(ctx, t.repo, root, content.FromBytes(data), s.tags)
 }
 
-// alreadyTagged reports whether every tag has the digest already, as the run finds it: then there is nothing to send, and a registry with
-// immutable tags has nothing to refuse. Earlier saves of this run to the same place may still move a tag, so then nobody is asked.
-func (s *save) alreadyTagged(ctx context.Context, t *target, desc content.Descriptor) bool {
-	if s.image.run.savesTo(s.image.run.locationOf(s.ref)) > 1 {
-		return false
-	}
-	for _, tag := range s.tags {
-		if there, err := t.repo.Resolve(ctx, tag); err != nil || there.Digest != desc.Digest {
-			return false
-		}
-	}
-	return true
-}
-
-func (r *Run) savesTo(location string) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.saves[location])
-}
-
 // built puts the image together while its parts are on their way.
 func (s *save) built(ctx context.Context, step *step, t *target) (Saved, error) {
 	group, early := errgroup.WithContext(ctx)
@@ -221,11 +201,7 @@ func (s *save) built(ctx context.Context, step *step, t *target) (Saved, error) 
 
 // copy brings everything but the root document to the target.
 func (s *save) copy(ctx context.Context, t *target, src content.Fetcher, root content.Descriptor) error {
-	err := content.Copy(ctx, t, src, root, &content.CopyOptions{WithoutRoot: true, SkipForeign: s.opts.LeaveForeign})
-	if failed := t.failed.error(); failed != nil && ctx.Err() == nil {
-		return failed
-	}
-	return err
+	return t.copy(ctx, src, root, &content.CopyOptions{WithoutRoot: true, SkipForeign: s.opts.LeaveForeign})
 }
 
 // sendEarly starts sending the layers that the image will surely have, before it is known in full: each as soon as there is something of it. Removed ones are
@@ -281,19 +257,7 @@ func (s *save) result(ctx context.Context, t *target, src content.Fetcher, desc 
 	if err := saved.add(ctx, s.image.run, src, desc, map[digest.Digest]bool{}); err != nil {
 		return Saved{}, err
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, m := range t.sent {
-		switch m.how {
-		case content.Uploaded:
-			saved.Uploaded++
-			saved.UploadedBytes += m.size
-		case content.Mounted:
-			saved.Mounted++
-		default:
-			saved.Skipped++
-		}
-	}
+	saved.UploadedBytes, saved.Uploaded, saved.Mounted, saved.Skipped = t.counts()
 	return saved, nil
 }
 

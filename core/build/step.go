@@ -184,10 +184,16 @@ func (f *Future[T]) Wait() (T, error) {
 
 // NeededBy records that the caller at this place is about to need the result, so that an error can say so; it returns f.
 func (f *Future[T]) NeededBy(at Origin, op string) *Future[T] {
-	f.step.run.mu.Lock()
-	defer f.step.run.mu.Unlock()
-	f.step.need(at, op)
+	f.step.needNow(at, op)
 	return f
+}
+
+// needNow is need for who does not hold the run's lock; it returns s.
+func (s *step) needNow(at Origin, op string) *step {
+	s.run.mu.Lock()
+	defer s.run.mu.Unlock()
+	s.need(at, op)
+	return s
 }
 
 // Ready reports whether the result, good or bad, is there.

@@ -55,6 +55,24 @@ func (t *target) note(desc content.Descriptor, how content.Transfer) {
 	}
 }
 
+// counts says how the blobs came here so far, and how many bytes were sent.
+func (t *target) counts() (bytes int64, uploaded, mounted, present int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, m := range t.sent {
+		switch m.how {
+		case content.Uploaded:
+			uploaded++
+			bytes += m.size
+		case content.Mounted:
+			mounted++
+		default:
+			present++
+		}
+	}
+	return bytes, uploaded, mounted, present
+}
+
 // Fetch implements content.Fetcher.
 func (t *target) Fetch(ctx context.Context, desc content.Descriptor) (io.ReadCloser, error) {
 	return t.repo.Fetch(ctx, desc)
@@ -157,6 +175,35 @@ func (t *target) transfer(ctx context.Context, desc content.Descriptor, from []s
 		return content.Present, err
 	}
 	return content.Uploaded, t.repo.Push(ctx, desc, open)
+}
+
+// copy brings a document and what it needs here, as content.Copy does. Of several blobs that fail, the error is always that of the same one.
+func (t *target) copy(ctx context.Context, src content.Fetcher, root content.Descriptor, opts *content.CopyOptions) error {
+	err := content.Copy(ctx, t, src, root, opts)
+	if failed := t.failed.error(); failed != nil && ctx.Err() == nil {
+		return failed
+	}
+	return err
+}
+
+// alreadyTagged reports whether every tag has the digest already, as the run finds it: then there is nothing to send, and a registry with
+// immutable tags has nothing to refuse. Other saves of this run to the same location may still move a tag, so then nobody is asked.
+func (t *target) alreadyTagged(ctx context.Context, location string, tags []string, desc content.Descriptor) bool {
+	if t.run.savesTo(location) > 1 {
+		return false
+	}
+	for _, tag := range tags {
+		if there, err := t.repo.Resolve(ctx, tag); err != nil || there.Digest != desc.Digest {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *Run) savesTo(location string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.saves[location])
 }
 
 // layer brings a layer here, while it is being built if it still is and the repository can take it so.
