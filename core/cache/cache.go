@@ -22,8 +22,8 @@ type Options struct {
 
 // Cache is a directory of blobs and records. Its methods may be called by many goroutines at once.
 type Cache struct {
-	root *os.Root
-	temp bool // the directory goes with Close
+	root  *os.Root
+	owner *atomicfile.File // of a temporary directory, which goes with Close; else nil
 
 	mu       sync.Mutex
 	verified map[digest.Digest]fs.FileInfo // the files that this process wrote or hashed
@@ -57,28 +57,16 @@ func Open(dir string, opts *Options) (*Cache, error) {
 	return &Cache{root: root, verified: map[digest.Digest]fs.FileInfo{}}, nil
 }
 
-// Temp opens a cache in a new temporary directory, which Close removes: for runs that shall neither use nor leave anything.
-func Temp() (*Cache, error) {
-	dir, err := os.MkdirTemp("", "imgscript-cache-")
-	if err != nil {
-		return nil, fmt.Errorf("open cache: %w", err)
-	}
-	c, err := Open(dir, nil)
-	if err != nil {
-		os.RemoveAll(dir)
-		return nil, err
-	}
-	c.temp = true
-	return c, nil
-}
-
 // Dir is the cache's directory.
 func (c *Cache) Dir() string { return c.root.Name() }
 
 // Close ends the use of the cache. Readers that are open stay usable; everything else fails from now on.
 func (c *Cache) Close() error {
+	if c.owner != nil {
+		c.owner.Discard()
+	}
 	err := c.root.Close()
-	if c.temp {
+	if c.owner != nil {
 		err = errors.Join(err, os.RemoveAll(c.root.Name()))
 	}
 	return err
