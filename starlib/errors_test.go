@@ -14,6 +14,9 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 	"golang.org/x/tools/txtar"
+
+	"github.com/imgscript/imgscript/core/build"
+	"github.com/imgscript/imgscript/core/registry"
 )
 
 var update = flag.Bool("update", false, "write the files of wanted results anew")
@@ -208,4 +211,27 @@ func FuzzErrorDetail(f *testing.F) {
 			t.Errorf("%q is more than one line", e.Error())
 		}
 	})
+}
+
+// TestExplain makes errors of package build without a script into those of scripts: with a kind and a hint that speaks of no script.
+func TestExplain(t *testing.T) {
+	if e := Explain(nil); e != nil {
+		t.Errorf("nil became %v", e)
+	}
+	denied := &registry.Error{Repository: "reg.example.com/app", Status: 401}
+	for _, c := range []struct {
+		err  error
+		kind Kind
+		hint string
+	}{
+		{&build.StepError{Op: "copy", Err: denied}, KindCredentials, "login reg.example.com`"},
+		{fmt.Errorf("copy: %w", build.ErrPolicy), KindPolicy, ""},
+		{build.ErrInterrupted, KindInterrupted, ""},
+		{errors.New("bad"), KindScript, ""},
+	} {
+		e := Explain(c.err)
+		if e.Kind != c.kind || !strings.HasSuffix(e.Hint, c.hint) || !errors.Is(e, c.err) || !strings.HasPrefix(e.Detail(), "error: "+c.err.Error()) {
+			t.Errorf("%v: got kind %q, hint %q:\n%s", c.err, e.Kind, e.Hint, e.Detail())
+		}
+	}
 }

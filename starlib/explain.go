@@ -38,6 +38,15 @@ func (s *session) explain(err error) *Error {
 	return e
 }
 
+// Explain makes an error of package build into one for people: with its kind and, where there is one, a hint. It is for programs that call that package without a
+// script, and show errors as those of scripts are shown. nil stays nil.
+func Explain(err error) *Error {
+	if err == nil {
+		return nil
+	}
+	return (&session{}).explain(err)
+}
+
 func framesOf(at build.Origin) []Frame {
 	if at, ok := at.(site); ok {
 		return at.frames
@@ -91,7 +100,11 @@ func (s *session) hintFor(err error) string {
 	case errors.Is(err, build.ErrReadOnly):
 		return "client(…, write = True) makes one that may write"
 	case errors.As(err, &answer) && errors.Is(err, registry.ErrDenied):
-		return fmt.Sprintf("log in with `docker login %s`, or give credentials with auth = {…}", hostOf(answer.Repository))
+		hint := fmt.Sprintf("log in with `docker login %s`", hostOf(answer.Repository))
+		if s.file != "" {
+			hint += ", or give credentials with auth = {…}"
+		}
+		return hint
 	case errors.As(err, &answer) && speaksPlainHTTP(err):
 		return fmt.Sprintf("if %s may be spoken to without TLS, run with --insecure-registry %s", hostOf(answer.Repository), hostOf(answer.Repository))
 	}

@@ -1,10 +1,11 @@
 // Command imgscript builds and moves container images as a Starlark script says, without Docker, a daemon or root.
 //
 //	imgscript run build.star
+//	imgscript copy alpine:3 reg.example.com/mirror/alpine
 //
 // The commands and their flags are in its help. This package holds flags, the terminal and exit codes; what a script can do is package starlib's.
 //
-// stdout carries results alone: a line for each saved image, in program order, those saved before a failure included. stderr carries what scripts print,
+// stdout carries results alone: a line for each saved or copied image, in program order, those saved before a failure included. stderr carries what scripts print,
 // warnings, progress and errors.
 //
 // # Exit codes

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,8 +25,7 @@ type runFlags struct {
 	cacheDir string
 	noCache  bool
 	registry registryFlags
-	progress string
-	output   string
+	output   outputFlags
 }
 
 func (f *runFlags) add(cmd *cobra.Command) {
@@ -42,30 +40,15 @@ func (f *runFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.cacheDir, "cache-dir", "", "`DIR` that keeps blobs between runs (default: imgscript in the user's cache directory)")
 	flags.BoolVar(&f.noCache, "no-cache", false, "neither use nor leave a cache")
 	f.registry.add(cmd)
-	flags.StringVar(&f.progress, "progress", "auto", "`MODE`: auto, tty (bars), plain (lines) or quiet (no progress: prints, warnings and errors alone)")
-	flags.StringVar(&f.output, "output", "text", "`FORMAT` of the line for each saved image: text (reference@digest) or json (an object)")
-	complete := func(name string, values ...string) {
-		// The error is about a flag that does not exist or has a completion already.
-		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
-	}
-	complete("progress", progressModes()...)
-	complete("output", outputs()...)
-	complete("platform", "linux/amd64", "linux/arm64")
+	f.output.add(cmd, "saved")
+	complete(cmd, "platform", "linux/amd64", "linux/arm64")
 	_ = cmd.MarkFlagDirname("root")
 	_ = cmd.MarkFlagDirname("cache-dir")
 }
 
-func progressModes() []string { return []string{"auto", "tty", "plain", "quiet"} }
-
-func outputs() []string { return []string{"text", "json"} }
-
 // check refuses values that no run could use, before anything is done.
 func (f *runFlags) check(given func(flag string) bool) error {
 	switch {
-	case !slices.Contains(progressModes(), f.progress):
-		return usagef("--progress %q: want auto, tty, plain or quiet", f.progress)
-	case !slices.Contains(outputs(), f.output):
-		return usagef("--output %q: want text or json", f.output)
 	case given("jobs") && f.jobs < 1:
 		return usagef("--jobs %d: want 1 or more", f.jobs)
 	case f.noCache && f.cacheDir != "":
@@ -73,12 +56,20 @@ func (f *runFlags) check(given func(flag string) bool) error {
 	case given("cache-dir") && f.cacheDir == "":
 		return usagef(`--cache-dir "": want a directory`).withHint("--no-cache runs without one")
 	}
-	if f.platform != "" {
-		if _, err := image.ParsePlatform(f.platform); err != nil {
-			return usagef("--platform %q: want OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT, such as linux/arm64", f.platform)
-		}
+	if err := checkPlatform(f.platform); f.platform != "" && err != nil {
+		return err
+	}
+	if err := f.output.check(); err != nil {
+		return err
 	}
 	return f.registry.check()
+}
+
+func checkPlatform(platform string) error {
+	if _, err := image.ParsePlatform(platform); err != nil {
+		return usagef("--platform %q: want OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT, such as linux/arm64", platform)
+	}
+	return nil
 }
 
 // variables reads the values of --var.

@@ -33,8 +33,9 @@ func registryOf(ts *testscript.TestScript, name string) *registrytest.Server {
 	return server
 }
 
-// registry [-auth basic|bearer] [-latency D] [-stall CLASS] [-status CLASS=CODE] NAME: starts a registry on loopback and sets $NAME to its host and
-// port, and $any_NAME to another address of it, which is not known as loopback. With -auth, its one user is "ann" with the password "secret". Uploads and manifests are not answered with -stall upload and -stall manifest.
+// registry [-auth basic|bearer] [-latency D] [-stall CLASS] [-status CLASS=CODE] [-deny TAG] NAME: starts a registry on loopback and sets $NAME to its host and
+// port, and $any_NAME to another address of it, which is not known as loopback. With -auth, its one user is "ann" with the password "secret". Uploads and manifests are not answered with -stall upload and -stall manifest. The
+// tag that -deny names cannot be pushed.
 func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
 	opts := &registrytest.Options{}
 	for len(args) > 2 {
@@ -54,13 +55,15 @@ func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
 			_, err := fmt.Sscan(code, &status)
 			ts.Check(err)
 			opts.Faults = append(opts.Faults, registrytest.Fault{Class: registrytest.Class(class), Status: status, Times: -1})
+		case "-deny":
+			opts.Faults = append(opts.Faults, registrytest.Fault{Method: "PUT", Match: "/manifests/" + word, Status: 403, Times: -1})
 		default:
 			ts.Fatalf("registry: %s is unknown", args[0])
 		}
 		args = args[2:]
 	}
 	if neg || len(args) != 1 {
-		ts.Fatalf("usage: registry [-auth basic|bearer] [-latency D] [-stall CLASS] [-status CLASS=CODE] NAME")
+		ts.Fatalf("usage: registry [-auth basic|bearer] [-latency D] [-stall CLASS] [-status CLASS=CODE] [-deny TAG] NAME")
 	}
 	of := ts.Value(registriesKey{}).(*registries)
 	server := registrytest.New(of.t, opts)

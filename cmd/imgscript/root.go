@@ -17,7 +17,8 @@ func newRootCommand() *cobra.Command {
 		Short: "Container images built and moved by a script",
 		Long:  "imgscript builds and moves container images as a Starlark script says, without Docker, a daemon or root.",
 		Example: `  imgscript run build.star
-  imgscript run build.star:release --var version=1.4.2`,
+  imgscript run build.star:release --var version=1.4.2
+  imgscript copy alpine:3 reg.example.com/mirror/alpine`,
 		Args:              noSuchCommand,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceErrors:     true,
@@ -27,7 +28,7 @@ func newRootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SetUsageFunc(writeUsage)
 	root.SetHelpCommand(newHelpCommand())
-	root.AddCommand(newRunCommand(), newVersionCommand(), newCompletionCommand())
+	root.AddCommand(newRunCommand(), newCopyCommand(), newVersionCommand(), newCompletionCommand())
 	for _, cmd := range append(root.Commands(), root) {
 		cmd.DisableFlagsInUseLine = true
 		cmd.InitDefaultHelpFlag()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -78,7 +79,7 @@ func newJob(cmd *cobra.Command, arg string, flags *runFlags) (*job, error) {
 // run runs the script and tells its outcome: results on stdout, everything else on stderr.
 func (j *job) run(ctx context.Context) error {
 	stderr := j.cmd.ErrOrStderr()
-	display := progress.New(stderr, progress.Choose(j.flags.progress, stderr))
+	display := progress.New(stderr, progress.Choose(j.flags.output.progress, stderr))
 	ctx, stop := stopOnSignal(ctx, display)
 	defer stop()
 	engine, err := j.openEngine(display)
@@ -88,8 +89,12 @@ func (j *job) run(ctx context.Context) error {
 	}
 	start := time.Now()
 	result, err := j.exec(ctx, engine, display)
-	if err == nil && len(result.Report.Saved) > 0 {
-		display.Line(summary(result.Report.Saved, time.Since(start)), progress.Summary)
+	if saved := result.Report.Saved; err == nil && len(saved) > 0 {
+		var all blobs
+		for _, s := range saved {
+			all.add(s.Uploaded, s.Mounted, s.Skipped, s.UploadedBytes)
+		}
+		display.Line(all.summary("saved", len(saved), time.Since(start)), progress.Summary)
 	}
 	display.Close()
 	err = j.tell(result.Report, err)
@@ -142,7 +147,7 @@ func (j *job) openEngine(display progress.Display) (*build.Engine, error) {
 
 // tell writes what was saved, and what went wrong.
 func (j *job) tell(report *build.Report, err error) error {
-	writing := writeSaved(j.cmd.OutOrStdout(), j.flags.output, report.Saved)
+	writing := writeResults(j.cmd.OutOrStdout(), j.flags.output.format, report.Saved, savedLine)
 	if err == nil {
 		return writing
 	}
@@ -152,13 +157,18 @@ func (j *job) tell(report *build.Report, err error) error {
 		fmt.Fprintf(stderr, "error: %v\n", err)
 		return &failure{exitScript}
 	}
+	return showError(stderr, failed, unsaved(report, failed.Kind))
+}
+
+// showError writes an error and what was left undone because of it, and returns the end of the program.
+func showError(stderr io.Writer, failed *starlib.Error, undone string) error {
 	if failed.Kind == starlib.KindInterrupted {
 		fmt.Fprintln(stderr, "error: interrupted")
 	} else {
 		fmt.Fprint(stderr, failed.Detail())
 	}
-	if text := unsaved(report, failed.Kind); text != "" {
-		fmt.Fprintln(stderr, text)
+	if undone != "" {
+		fmt.Fprintln(stderr, undone)
 	}
 	return &failure{exitCode(failed.Kind)}
 }

@@ -37,15 +37,15 @@ type layerJSON struct {
 	MediaType string        `json:"media_type"`
 }
 
-// writeSaved writes a line for each saved image.
-func writeSaved(w io.Writer, output string, saved []build.Saved) error {
+// writeResults writes a line for each image that was written: its reference, or what object makes of it.
+func writeResults[T interface{ Reference() string }, J any](w io.Writer, format string, results []T, object func(T) (J, error)) error {
 	out := bufio.NewWriter(w)
-	for _, s := range saved {
-		if output != "json" {
-			fmt.Fprintln(out, s.Reference())
+	for _, r := range results {
+		if format != "json" {
+			fmt.Fprintln(out, r.Reference())
 			continue
 		}
-		line, err := toJSON(s)
+		line, err := object(r)
 		if err != nil {
 			return err
 		}
@@ -58,7 +58,7 @@ func writeSaved(w io.Writer, output string, saved []build.Saved) error {
 	return out.Flush()
 }
 
-func toJSON(s build.Saved) (*savedJSON, error) {
+func savedLine(s build.Saved) (*savedJSON, error) {
 	line := &savedJSON{
 		Reference: s.Reference(), Digest: s.Digest, Tags: append([]string{}, s.Tags...), MediaType: s.MediaType, Size: s.Size,
 		Platforms: append([]string{}, s.Platforms...), Layers: []layerJSON{},
@@ -75,24 +75,29 @@ func toJSON(s build.Saved) (*savedJSON, error) {
 	return line, nil
 }
 
-// summary is what a successful run says at its end.
-func summary(saved []build.Saved, took time.Duration) string {
-	var uploaded, mounted, skipped int
-	var size int64
-	for _, s := range saved {
-		uploaded, mounted, skipped, size = uploaded+s.Uploaded, mounted+s.Mounted, skipped+s.Skipped, size+s.UploadedBytes
-	}
+// blobs counts how the blobs of all images came to their targets.
+type blobs struct {
+	uploaded, mounted, skipped int
+	bytes                      int64 // uploaded
+}
+
+func (b *blobs) add(uploaded, mounted, skipped int, bytes int64) {
+	b.uploaded, b.mounted, b.skipped, b.bytes = b.uploaded+uploaded, b.mounted+mounted, b.skipped+skipped, b.bytes+bytes
+}
+
+// summary is what a successful run says at its end. done is what became of n images: "saved".
+func (b *blobs) summary(done string, n int, took time.Duration) string {
 	var parts []string
-	if uploaded > 0 {
-		parts = append(parts, fmt.Sprintf("%s uploaded (%s)", count(uploaded, "blob"), progress.Size(size)))
+	if b.uploaded > 0 {
+		parts = append(parts, fmt.Sprintf("%s uploaded (%s)", count(b.uploaded, "blob"), progress.Size(b.bytes)))
 	}
-	if mounted > 0 {
-		parts = append(parts, fmt.Sprintf("%d mounted", mounted))
+	if b.mounted > 0 {
+		parts = append(parts, fmt.Sprintf("%d mounted", b.mounted))
 	}
-	if skipped > 0 {
-		parts = append(parts, fmt.Sprintf("%d there already", skipped))
+	if b.skipped > 0 {
+		parts = append(parts, fmt.Sprintf("%d there already", b.skipped))
 	}
-	text := fmt.Sprintf("saved %s in %s", count(len(saved), "image"), progress.Duration(took))
+	text := fmt.Sprintf("%s %s in %s", done, count(n, "image"), progress.Duration(took))
 	if len(parts) > 0 {
 		text += ": " + strings.Join(parts, ", ")
 	}

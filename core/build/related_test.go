@@ -16,7 +16,9 @@ import (
 	"github.com/imgscript/imgscript/core/registry/registrytest"
 )
 
-func platformOf(os, arch string) *ocispec.Platform { return &ocispec.Platform{OS: os, Architecture: arch} }
+func platformOf(os, arch string) *ocispec.Platform {
+	return &ocispec.Platform{OS: os, Architecture: arch}
+}
 
 // refer puts an artifact that refers to subject into a registry, and where that keeps no lists itself, into the list under the tag.
 func refer(t *testing.T, reg *registrytest.Server, subject content.Descriptor, kind string) content.Descriptor {
