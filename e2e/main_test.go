@@ -2,7 +2,7 @@
 // skopeo, umoci, crane and buildah as writers of bases and readers of images.
 //
 // A test whose tools are missing is skipped and says so. With IMGSCRIPT_E2E=require, as in .ci/run, which installs them, it fails.
-// IMGSCRIPT_E2E_FULL=1 makes the tests of memory use a file of 2 GiB and 20,000 files.
+// IMGSCRIPT_E2E_FULL=1 makes the tests of memory use a file of 2 GiB, 20,000 files and a layer of 4 GiB.
 package e2e_test
 
 import (

@@ -102,8 +102,14 @@ func (w *world) try(script string, flags ...string) outcome {
 	w.t.Helper()
 	w.write("run.star", w.header+script)
 	w.cache++
-	args := append([]string{"run", w.path("run.star"), "--progress", "quiet", "--output", "json", "--cache-dir", filepath.Join(w.home, fmt.Sprintf("cache-%d", w.cache))}, flags...)
-	cmd := exec.Command(program, args...)
+	args := append([]string{"run", w.path("run.star"), "--progress", "quiet", "--cache-dir", filepath.Join(w.home, fmt.Sprintf("cache-%d", w.cache))}, flags...)
+	return w.program(args...)
+}
+
+// program runs imgscript with lines of JSON as its output.
+func (w *world) program(args ...string) outcome {
+	w.t.Helper()
+	cmd := exec.Command(program, append(args, "--output", "json")...)
 	cmd.Dir, cmd.Env = w.home, w.environment()
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
