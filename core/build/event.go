@@ -143,6 +143,9 @@ type watched struct {
 	task *task
 }
 
+// Verifies implements content.Verifying.
+func (w *watched) Verifies() content.Descriptor { return content.Verifies(w.ReadCloser) }
+
 // Read implements io.Reader.
 func (w *watched) Read(p []byte) (int, error) {
 	n, err := w.ReadCloser.Read(p)

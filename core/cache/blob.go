@@ -149,6 +149,9 @@ type reader struct {
 	damaged func()
 }
 
+// Verifies implements content.Verifying.
+func (r *reader) Verifies() content.Descriptor { return content.Verifies(r.ReadCloser) }
+
 // Read implements io.Reader.
 func (r *reader) Read(p []byte) (int, error) {
 	n, err := r.ReadCloser.Read(p)

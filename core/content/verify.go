@@ -14,12 +14,29 @@ import (
 // manifests of 4 MiB; more is refused.
 const MaxDocument = 4 << 20
 
+// Verifying is a reader that [Verify] returned, or one around it that passes its bytes on as they are.
+type Verifying interface {
+	// Verifies returns what the bytes are held to; the zero Descriptor once something was read, or when they are held to nothing.
+	Verifies() Descriptor
+}
+
+// Verifies returns what the bytes of r are held to, if it is a [Verifying] one, else the zero Descriptor.
+func Verifies(r io.Reader) Descriptor {
+	if v, ok := r.(Verifying); ok {
+		return v.Verifies()
+	}
+	return Descriptor{}
+}
+
 // Verify returns a reader of r that ends with [ErrVerification] in place of io.EOF when the bytes are not those of desc, and fails as soon as
-// they are too many. Closing it closes r.
+// they are too many. Closing it closes r. It is r itself when that verifies the same already: a copy would hash everything twice otherwise.
 func Verify(r io.ReadCloser, desc Descriptor) (io.ReadCloser, error) {
 	if _, err := ParseDigest(desc.Digest.String()); err != nil {
 		r.Close()
 		return nil, err
+	}
+	if v := Verifies(r); v.Digest == desc.Digest && v.Size == desc.Size {
+		return r, nil
 	}
 	return &verifier{r: r, desc: desc, hash: desc.Digest.Algorithm().Digester()}, nil
 }
@@ -59,6 +76,14 @@ func (v *verifier) end() error {
 		return fmt.Errorf("%s: %w: the bytes have digest %s", v.desc.Digest, ErrVerification, got)
 	}
 	return io.EOF
+}
+
+// Verifies implements Verifying.
+func (v *verifier) Verifies() Descriptor {
+	if v.n > 0 || v.err != nil {
+		return Descriptor{}
+	}
+	return v.desc
 }
 
 // Close implements io.Closer.

@@ -197,3 +197,43 @@ func TestMediaTypes(t *testing.T) {
 		}
 	}
 }
+
+// TestVerifyOnce: what is verified already is not verified again, unless it is held to something else or was read from.
+func TestVerifyOnce(t *testing.T) {
+	data := []byte("some bytes")
+	desc := content.Of(content.OctetStream, data)
+	open := func(desc content.Descriptor) io.ReadCloser {
+		t.Helper()
+		r, err := content.Verify(io.NopCloser(bytes.NewReader(data)), desc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	again := func(r io.ReadCloser, desc content.Descriptor) io.ReadCloser {
+		t.Helper()
+		twice, err := content.Verify(r, desc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return twice
+	}
+	if r := open(desc); again(r, desc) != r {
+		t.Error("it is verified twice")
+	}
+	sizeUnknown, other := desc, content.Of(content.OctetStream, []byte("other"))
+	sizeUnknown.Size = -1
+	if r := open(sizeUnknown); again(r, desc) == r {
+		t.Error("the size is not verified")
+	}
+	if r := open(desc); again(r, other) == r {
+		t.Error("another digest is not verified")
+	}
+	r := open(desc)
+	if _, err := r.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(again(r, desc)); !errors.Is(err, content.ErrVerification) {
+		t.Errorf("the rest is taken for the whole: %v", err)
+	}
+}

@@ -111,6 +111,9 @@ type checkedBlob struct {
 	req *request
 }
 
+// Verifies implements content.Verifying.
+func (c *checkedBlob) Verifies() content.Descriptor { return content.Verifies(c.ReadCloser) }
+
 func (c *checkedBlob) Read(p []byte) (int, error) {
 	n, err := c.ReadCloser.Read(p)
 	if err != nil && err != io.EOF && !errors.As(err, new(*Error)) && errors.Is(err, content.ErrVerification) {
