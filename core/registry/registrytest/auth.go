@@ -97,7 +97,7 @@ func (s *Server) serveToken(w *answer, r *http.Request) {
 		return
 	}
 	one := token{user: user}
-	for _, scope := range r.URL.Query()["scope"] {
+	for _, scope := range strings.Fields(strings.Join(r.URL.Query()["scope"], " ")) {
 		repository, actions, ok := splitScope(scope)
 		if !ok {
 			continue
@@ -146,18 +146,32 @@ func (s *Server) authorize(w *answer, r *http.Request, entry *record) bool {
 		}
 		return false
 	}
+	return s.authorizeToken(w, r, entry, action)
+}
+
+// authorizeToken lets a request with a token pass or answers it. As the distribution project's registry does, it asks for the right to read the source of a
+// mount together with that to write.
+func (s *Server) authorizeToken(w *answer, r *http.Request, entry *record, action string) bool {
 	text, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	one, ok := s.tokens.get(text)
 	entry.user.Store(one.user)
-	if ok && (one.has(entry.Repository, action) || entry.Class == ClassPing) {
-		return s.mayMount(r, entry, func(repository string) bool { return one.has(repository, "pull") })
+	scopes, enough := []string{}, ok
+	need := func(repository, action string) {
+		scopes = append(scopes, "repository:"+repository+":"+action)
+		enough = enough && one.has(repository, action)
 	}
-	if !ok && s.expired(w, r) {
-		return false
+	if entry.Repository != "" {
+		need(entry.Repository, action)
+	}
+	if from := r.URL.Query().Get("from"); entry.Class == ClassUpload && from != "" {
+		need(from, "pull")
+	}
+	if enough || !ok && s.expired(w, r) {
+		return enough
 	}
 	challenge := fmt.Sprintf(`Bearer realm="%s",service="registrytest"`, s.realm())
-	if entry.Repository != "" {
-		challenge += fmt.Sprintf(`,scope="repository:%s:%s"`, entry.Repository, action)
+	if len(scopes) > 0 {
+		challenge += fmt.Sprintf(`,scope="%s"`, strings.Join(scopes, " "))
 	}
 	if ok {
 		challenge += `,error="insufficient_scope"`

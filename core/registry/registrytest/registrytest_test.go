@@ -2,6 +2,8 @@ package registrytest_test
 
 import (
 	"bytes"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net/http"
@@ -134,6 +136,45 @@ func TestAuth(t *testing.T) {
 			t.Errorf("bearer: a revoked token answers %d", resp.StatusCode)
 		}
 	}
+}
+
+// TestMountIsChallenged: a token for a mount needs the right to read its source, and one that was asked for by either form of two scopes has it.
+func TestMountIsChallenged(t *testing.T) {
+	s := registrytest.New(t, &registrytest.Options{Auth: registrytest.AuthBearer, Rights: []registrytest.Right{{}}})
+	desc := s.PushBlob("b", []byte("x"))
+	mount := func(scope string) (int, string) {
+		_, answer := do(t, s, "GET", "/token?"+scope, "")
+		_, token, _ := strings.Cut(answer, `"token":"`)
+		token, _, _ = strings.Cut(token, `"`)
+		resp, _ := do(t, s, "POST", "/v2/a/blobs/uploads/?from=b&mount="+desc.Digest.String(), "", "Authorization", "Bearer "+token)
+		return resp.StatusCode, resp.Header.Get("WWW-Authenticate")
+	}
+	if status, challenge := mount("scope=repository:a:pull,push"); status != 401 ||
+		!strings.HasSuffix(challenge, `,scope="repository:a:push repository:b:pull",error="insufficient_scope"`) {
+		t.Errorf("%d %s", status, challenge)
+	}
+	for _, scope := range []string{"scope=repository:a:push&scope=repository:b:pull", "scope=repository:a:push+repository:b:pull"} {
+		if status, _ := mount(scope); status != 201 {
+			t.Errorf("%s: %d", scope, status)
+		}
+	}
+}
+
+// TestCertificate trusts a server by what it says its certificate is.
+func TestCertificate(t *testing.T) {
+	if s := registrytest.New(t, nil); s.Certificate() != nil {
+		t.Error("a certificate without TLS")
+	}
+	s := registrytest.New(t, &registrytest.Options{TLS: true})
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(s.Certificate()) {
+		t.Fatalf("certificate %q", s.Certificate())
+	}
+	conn, err := tls.Dial("tcp", s.Host, &tls.Config{RootCAs: pool})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
 }
 
 func basicOf(user string, basic func(string) []string) []string {

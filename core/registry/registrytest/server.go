@@ -1,6 +1,7 @@
 package registrytest
 
 import (
+	"encoding/pem"
 	"io"
 	"log"
 	"net/http"
@@ -105,6 +106,14 @@ func (s *Server) Close() {
 		s.http.CloseClientConnections()
 		s.http.Close()
 	})
+}
+
+// Certificate returns the server's certificate as PEM, as SSL_CERT_FILE and other programs want it; nil without Options.TLS.
+func (s *Server) Certificate() []byte {
+	if !s.opts.TLS {
+		return nil
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.http.Certificate().Raw})
 }
 
 // Client returns an HTTP client that trusts the server's certificate.
