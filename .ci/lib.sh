@@ -19,6 +19,7 @@ declare -A packages=(
 declare -A modules=(
   [registry]=github.com/distribution/distribution/v3/cmd/registry@v3.1.2
   [crane]=github.com/google/go-containerregistry/cmd/crane@v0.22.1
+  [conformance]=github.com/opencontainers/distribution-spec/conformance@v0.0.0-20260831232431-97274622c111
   [staticcheck]=honnef.co/go/tools/cmd/staticcheck@v0.8.2
 )
 

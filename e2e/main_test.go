@@ -1,5 +1,5 @@
 // Package e2e_test runs the program as its users do, against registries and tools of others: Debian's docker-registry and the newest distribution as targets,
-// skopeo, umoci, crane and buildah as writers of bases and readers of images.
+// skopeo, umoci, crane and buildah as writers of bases and readers of images. The registry for tests itself is put before the specification's own suite.
 //
 // A test whose tools are missing is skipped and says so. With IMGSCRIPT_E2E=require, as in .ci/run, which installs them, it fails.
 // IMGSCRIPT_E2E_FULL=1 makes the tests of memory use a file of 2 GiB, 20,000 files and a layer of 4 GiB.
