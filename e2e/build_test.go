@@ -75,7 +75,9 @@ func TestBuild(t *testing.T) {
 				w.sh("skopeo", "copy", "--format", format, "oci:base:v1", "docker://$REG/library/base:v1")
 				app := w.save("BASE = REG + '/library/base:v1'\nTARGET = REG + '/team/app'" + appScript)
 				w.checkRemote(app, format)
-				w.checkRun("docker://$REG/team/app:v1")
+				if k.auth == open && k.command != "" { // running it takes the longest, and asks nothing else of the registry
+					w.checkRun("docker://$REG/team/app:v1")
+				}
 			})
 		}
 	}

@@ -8,20 +8,18 @@ import (
 
 // TestServices builds ten images on one base in a loop; the base's layer is mounted in each.
 func TestServices(t *testing.T) {
-	for _, k := range kinds {
-		t.Run(k.name, func(t *testing.T) {
-			t.Parallel()
-			tools(t, "crane")
-			w := newWorld(t, map[string]*server{"REG": start(t, k)})
-			w.write("common/lib", strings.Repeat("lib", 10000))
-			w.write("base/os", strings.Repeat("os", 100000))
-			w.run(`
+	each(t, func(t *testing.T, k kind) {
+		tools(t, "crane")
+		w := newWorld(t, map[string]*server{"REG": start(t, k)})
+		w.write("common/lib", strings.Repeat("lib", 10000))
+		w.write("base/os", strings.Repeat("os", 100000))
+		w.run(`
 img = image("scratch", REG + "/platform/base:v1")
 img.add_files({"/": "base"})
 img.save()
 `)
-			w.write("services.star", `SERVICES = ["service%d" % n for n in range(10)]`)
-			all := w.run(`
+		w.write("services.star", `SERVICES = ["service%d" % n for n in range(10)]`)
+		all := w.run(`
 load("services.star", "SERVICES")
 base = image(REG + "/platform/base:v1")
 base.add_files({"/common": "common"})
@@ -32,53 +30,51 @@ for name in SERVICES:
     img.cmd = ["/srv/" + name]
     img.save(["v1", "stable"])
 `)
-			equal(t, "number of services", len(all), 10)
-			uploads := 0
-			for _, s := range all {
-				uploads += s.Uploaded
-				if s.Mounted+s.Skipped < 1 {
-					t.Errorf("%s: mounted %d, skipped %d: the base's layer was sent again", s.Reference, s.Mounted, s.Skipped)
-				}
-				equal(t, "layers", len(s.Layers), 3)
-				w.sh("crane", "validate", "--remote", s.Reference)
+		equal(t, "number of services", len(all), 10)
+		uploads := 0
+		for _, s := range all {
+			uploads += s.Uploaded
+			if s.Mounted+s.Skipped < 1 {
+				t.Errorf("%s: mounted %d, skipped %d: the base's layer was sent again", s.Reference, s.Mounted, s.Skipped)
 			}
-			equal(t, "tags", slices.Sorted(strings.Lines(w.sh("crane", "ls", "$REG/services/service7"))), []string{"stable\n", "v1\n"})
-			equal(t, "stable", strings.TrimSpace(w.sh("crane", "digest", "$REG/services/service7:stable")), all[7].Digest)
-			if uploads > 40 {
-				t.Errorf("%d blobs were sent for ten services, want at most 4 for each", uploads)
-			}
-		})
-	}
+			equal(t, "layers", len(s.Layers), 3)
+			w.sh("crane", "validate", "--remote", s.Reference)
+		}
+		equal(t, "tags", slices.Sorted(strings.Lines(w.sh("crane", "ls", "$REG/services/service7"))), []string{"stable\n", "v1\n"})
+		equal(t, "stable", strings.TrimSpace(w.sh("crane", "digest", "$REG/services/service7:stable")), all[7].Digest)
+		if uploads > 40 {
+			t.Errorf("%d blobs were sent for ten services, want at most 4 for each", uploads)
+		}
+	})
 }
 
 // TestSync copies the base's blobs ahead of the save.
 func TestSync(t *testing.T) {
-	t.Parallel()
-	tools(t, "crane")
-	w := newWorld(t, map[string]*server{"REG": start(t, kinds[1]), "OTHER": start(t, kinds[3])})
-	w.write("base/os", strings.Repeat("os", 100000))
-	w.run(`
+	each(t, func(t *testing.T, k kind) {
+		tools(t, "crane")
+		w := newWorld(t, map[string]*server{"REG": start(t, k), "OTHER": start(t, k)})
+		w.write("base/os", strings.Repeat("os", 100000))
+		w.run(`
 img = image("scratch", REG + "/base")
 img.add_files({"/": "base"})
 img.save()
 `)
-	s := w.save(`
+		s := w.save(`
 img = image(REG + "/base", OTHER + "/app")
 img.sync()
 img.add_files({"/f": custom_file("f")})
 img.save()
 `)
-	w.sh("crane", "validate", "--remote", s.Reference)
+		w.sh("crane", "validate", "--remote", s.Reference)
+	})
 }
 
 // TestClient makes each call of a client, and adds a layer that it uploaded.
 func TestClient(t *testing.T) {
-	for _, k := range kinds {
-		t.Run(k.name, func(t *testing.T) {
-			t.Parallel()
-			tools(t, "crane")
-			w := newWorld(t, map[string]*server{"REG": start(t, k)})
-			w.run(`
+	each(t, func(t *testing.T, k kind) {
+		tools(t, "crane")
+		w := newWorld(t, map[string]*server{"REG": start(t, k)})
+		w.run(`
 img = image("scratch", REG + "/team/app")
 img.add_files({"/layer/file": custom_file("in a layer\n")})
 s = img.save(["v1", "v2", "old"])
@@ -118,8 +114,8 @@ c.delete(doomed.digest)
 eq(c.manifest(doomed.digest, default = "gone"), "gone")
 eq(c.resolve("v1"), s.digest)
 `)
-			w.sh("crane", "validate", "--remote", "$REG/team/other:copy")
-			w.run(`
+		w.sh("crane", "validate", "--remote", "$REG/team/other:copy")
+		w.run(`
 img = image(REG + "/team/app:v1", REG + "/team/added")
 layer = image("scratch", REG + "/spare")
 layer.add_files({"/spare/file": custom_file("spare\n")})
@@ -128,30 +124,26 @@ up = img.client(img.target, write = True).upload(data)
 img.add_layer(up.digest)
 img.save(["v1"])
 `)
-			w.sh("crane", "validate", "--remote", "$REG/team/added:v1")
-			equal(t, "files", w.tarNames("$REG/team/added:v1"), "layer layer/file spare spare/file")
-			w.run(`
+		w.sh("crane", "validate", "--remote", "$REG/team/added:v1")
+		equal(t, "files", w.tarNames("$REG/team/added:v1"), "layer layer/file spare spare/file")
+		w.run(`
 img = image(REG + "/team/added:v1", REG + "/team/removed")
 eq(img.remove_layer(img.layers()[0].digest), True)
 img.save(["v1"])
 `)
-			w.sh("crane", "validate", "--remote", "$REG/team/removed:v1")
-			equal(t, "files", w.tarNames("$REG/team/removed:v1"), "spare spare/file")
-		})
-	}
+		w.sh("crane", "validate", "--remote", "$REG/team/removed:v1")
+		equal(t, "files", w.tarNames("$REG/team/removed:v1"), "spare spare/file")
+	})
 }
 
 // TestManyTags reads tags over several pages.
 func TestManyTags(t *testing.T) {
-	for _, k := range []kind{kinds[0], kinds[2]} {
-		t.Run(k.name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, map[string]*server{"REG": start(t, k)})
-			w.run(`
-image("scratch", REG + "/app").save(["t%d" % (1000 + n) for n in range(250)])
+	each(t, func(t *testing.T, k kind) {
+		w := newWorld(t, map[string]*server{"REG": start(t, k)})
+		w.run(`
+image("scratch", REG + "/app").save(["t%d" % (1000 + n) for n in range(100)])
 tags = client(REG + "/app").tags()
-eq(tags, ["t%d" % (1000 + n) for n in range(250)])
+eq(tags, ["t%d" % (1000 + n) for n in range(100)])
 `)
-		})
-	}
+	})
 }

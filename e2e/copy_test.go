@@ -64,52 +64,52 @@ func (w *world) appendIndex(format string) {
 
 // TestPlatform builds on one image of an index.
 func TestPlatform(t *testing.T) {
-	t.Parallel()
-	tools(t, "crane")
-	w := newWorld(t, map[string]*server{"REG": start(t, kinds[2])})
-	w.write("shared/file", "shared\n")
-	w.run("FORMAT = 'oci'\n" + twoPlatforms)
-	w.appendIndex("oci")
-	all := w.run(`
+	each(t, func(t *testing.T, k kind) {
+		tools(t, "crane")
+		w := newWorld(t, map[string]*server{"REG": start(t, k)})
+		w.write("shared/file", "shared\n")
+		w.run("FORMAT = 'oci'\n" + twoPlatforms)
+		w.appendIndex("oci")
+		all := w.run(`
 for platform in [None, "linux/arm64"]:
     img = image(REG + "/multi:v1", REG + "/app", platform = platform)
     img.add_files({"/more": custom_file("more")})
     img.save([platform.replace("/", "-") if platform else "default"])
 `)
-	equal(t, "platforms", append(all[0].Platforms, all[1].Platforms...), []string{"linux/amd64", "linux/arm64"})
-	for tag, arch := range map[string]string{"default": "amd64", "linux-arm64": "arm64"} {
-		var config struct{ Architecture string }
-		decode(t, w.sh("crane", "config", "$REG/app:"+tag), &config)
-		equal(t, tag, config.Architecture, arch)
-	}
-	w.sh("crane", "validate", "--remote", "$REG/app:linux-arm64")
+		equal(t, "platforms", append(all[0].Platforms, all[1].Platforms...), []string{"linux/amd64", "linux/arm64"})
+		for tag, arch := range map[string]string{"default": "amd64", "linux-arm64": "arm64"} {
+			var config struct{ Architecture string }
+			decode(t, w.sh("crane", "config", "$REG/app:"+tag), &config)
+			equal(t, tag, config.Architecture, arch)
+		}
+		w.sh("crane", "validate", "--remote", "$REG/app:linux-arm64")
+	})
 }
 
 // TestPin uses a tag with a digest after the tag has moved.
 func TestPin(t *testing.T) {
-	t.Parallel()
-	tools(t, "crane")
-	w := newWorld(t, map[string]*server{"REG": start(t, kinds[0])})
-	all := w.run(`
+	each(t, func(t *testing.T, k kind) {
+		tools(t, "crane")
+		w := newWorld(t, map[string]*server{"REG": start(t, k)})
+		all := w.run(`
 for n in range(2):
     img = image("scratch", REG + "/app:v1")
     img.labels["n"] = str(n)
     img.save()
 `)
-	equal(t, "tag", strings.TrimSpace(w.sh("crane", "digest", "$REG/app:v1")), all[1].Digest)
-	w.run(`image(REG + "/app:v1@` + all[0].Digest + `", REG + "/pinned").save()`)
-	equal(t, "copy", strings.TrimSpace(w.sh("crane", "digest", "$REG/pinned:latest")), all[0].Digest)
+		equal(t, "tag", strings.TrimSpace(w.sh("crane", "digest", "$REG/app:v1")), all[1].Digest)
+		w.run(`image(REG + "/app:v1@` + all[0].Digest + `", REG + "/pinned").save()`)
+		equal(t, "copy", strings.TrimSpace(w.sh("crane", "digest", "$REG/pinned:latest")), all[0].Digest)
+	})
 }
 
 // TestBaseOfOneScript builds a base and then, in the same script, an image on it: by a tag that is new, and by one that named something else before.
 func TestBaseOfOneScript(t *testing.T) {
-	for _, k := range []kind{kinds[1], kinds[2]} {
-		t.Run(k.name, func(t *testing.T) {
-			t.Parallel()
-			tools(t, "crane")
-			w := newWorld(t, map[string]*server{"REG": start(t, k)})
-			for _, n := range []string{"1", "2"} {
-				w.run(`
+	each(t, func(t *testing.T, k kind) {
+		tools(t, "crane")
+		w := newWorld(t, map[string]*server{"REG": start(t, k)})
+		for _, n := range []string{"1", "2"} {
+			w.run(`
 base = image("scratch", REG + "/base:v1")
 base.labels["n"] = "` + n + `"
 base.add_files({"/base": custom_file("base")})
@@ -118,25 +118,24 @@ app = image(REG + "/base:v1", REG + "/app:v1")
 app.add_files({"/app": custom_file("app")})
 app.save()
 `)
-				var config struct {
-					Config struct{ Labels map[string]string }
-				}
-				decode(t, w.sh("crane", "config", "$REG/app:v1"), &config)
-				equal(t, "label", config.Config.Labels["n"], n)
+			var config struct {
+				Config struct{ Labels map[string]string }
 			}
-		})
-	}
+			decode(t, w.sh("crane", "config", "$REG/app:v1"), &config)
+			equal(t, "label", config.Config.Labels["n"], n)
+		}
+	})
 }
 
 // TestPretty copies a manifest and a config that were written with indentation.
 func TestPretty(t *testing.T) {
-	t.Parallel()
-	tools(t, "crane")
-	w := newWorld(t, map[string]*server{"REG": start(t, kinds[1]), "OTHER": start(t, kinds[2])})
-	config := indented(t, map[string]any{"architecture": "amd64", "os": "linux", "config": map[string]any{"Healthcheck": map[string]any{"Test": []string{"NONE"}}},
-		"x-own": map[string]any{"b": 1, "a": 2}, "rootfs": map[string]any{"type": "layers", "diff_ids": []string{}}})
-	w.write("config.json", config)
-	copied := w.save(`
+	each(t, func(t *testing.T, k kind) {
+		tools(t, "crane")
+		w := newWorld(t, map[string]*server{"REG": start(t, k), "OTHER": start(t, k)})
+		config := indented(t, map[string]any{"architecture": "amd64", "os": "linux", "config": map[string]any{"Healthcheck": map[string]any{"Test": []string{"NONE"}}},
+			"x-own": map[string]any{"b": 1, "a": 2}, "rootfs": map[string]any{"type": "layers", "diff_ids": []string{}}})
+		w.write("config.json", config)
+		copied := w.save(`
 c = client(REG + "/pretty", write = True)
 up = c.upload(read_file("config.json"))
 c.manifest_upload("v1", json.indent(json.encode({
@@ -147,25 +146,26 @@ c.manifest_upload("v1", json.indent(json.encode({
 })))
 image(REG + "/pretty:v1", OTHER + "/pretty:v1").save()
 `)
-	equal(t, "manifest", w.sh("crane", "manifest", "$OTHER/pretty:v1"), w.sh("crane", "manifest", "$REG/pretty:v1"))
-	equal(t, "config", w.sh("crane", "config", "$OTHER/pretty:v1"), config)
-	equal(t, "digest", copied.Digest, strings.TrimSpace(w.sh("crane", "digest", "$REG/pretty:v1")))
-	// What is changed keeps what it does not know.
-	w.run(`
+		equal(t, "manifest", w.sh("crane", "manifest", "$OTHER/pretty:v1"), w.sh("crane", "manifest", "$REG/pretty:v1"))
+		equal(t, "config", w.sh("crane", "config", "$OTHER/pretty:v1"), config)
+		equal(t, "digest", copied.Digest, strings.TrimSpace(w.sh("crane", "digest", "$REG/pretty:v1")))
+		// What is changed keeps what it does not know.
+		w.run(`
 img = image(REG + "/pretty:v1", OTHER + "/changed")
 img.cmd = ["/run"]
 img.save()
 `)
-	var changed struct {
-		Config struct {
-			Cmd         []string
-			Healthcheck struct{ Test []string }
+		var changed struct {
+			Config struct {
+				Cmd         []string
+				Healthcheck struct{ Test []string }
+			}
+			Own map[string]int `json:"x-own"`
 		}
-		Own map[string]int `json:"x-own"`
-	}
-	decode(t, w.sh("crane", "config", "$OTHER/changed:latest"), &changed)
-	equal(t, "command and health check", append(changed.Config.Cmd, changed.Config.Healthcheck.Test...), []string{"/run", "NONE"})
-	equal(t, "an unknown key", changed.Own, map[string]int{"a": 2, "b": 1})
+		decode(t, w.sh("crane", "config", "$OTHER/changed:latest"), &changed)
+		equal(t, "command and health check", append(changed.Config.Cmd, changed.Config.Healthcheck.Test...), []string{"/run", "NONE"})
+		equal(t, "an unknown key", changed.Own, map[string]int{"a": 2, "b": 1})
+	})
 }
 
 func indented(t *testing.T, v any) string {

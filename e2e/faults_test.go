@@ -8,7 +8,10 @@ import (
 
 // TestWrongPassword shows the exit code of refused credentials, and that no secret is in the message.
 func TestWrongPassword(t *testing.T) {
-	for _, k := range []kind{kinds[1], kinds[3]} {
+	for _, k := range kinds {
+		if k.auth == open {
+			continue
+		}
 		for name, auth := range map[string]string{"wrong": "ann:not-the-secret", "none": ""} {
 			t.Run(k.name+"/"+name, func(t *testing.T) {
 				t.Parallel()
@@ -38,18 +41,19 @@ func TestWrongPassword(t *testing.T) {
 
 // TestAuthMap gives credentials in the script.
 func TestAuthMap(t *testing.T) {
-	t.Parallel()
-	s := start(t, kinds[3])
-	s.auth = ""
-	w := newWorld(t, map[string]*server{"REG": s})
-	w.write("password", "secret\n")
-	w.run(`image("scratch", REG + "/app", auth = {REG: {"Username": "ann", "Secret": secret("password")}}).save()`, "--secret", "password=file:"+w.path("password"))
+	each(t, func(t *testing.T, k kind) {
+		s := start(t, k)
+		s.auth = ""
+		w := newWorld(t, map[string]*server{"REG": s})
+		w.write("password", "secret\n")
+		w.run(`image("scratch", REG + "/app", auth = {REG: {"Username": "ann", "Secret": secret("password")}}).save()`, "--secret", "password=file:"+w.path("password"))
+	})
 }
 
 // TestDown shows the exit code and the time of a registry that is not there.
 func TestDown(t *testing.T) {
 	t.Parallel()
-	s := start(t, kinds[0])
+	s := start(t, anyKind)
 	s.stop()
 	w := newWorld(t, map[string]*server{"REG": s})
 	for _, script := range []string{
@@ -67,30 +71,30 @@ func TestDown(t *testing.T) {
 
 // TestMissing shows the exit code for a base and a layer that are not there.
 func TestMissing(t *testing.T) {
-	for _, k := range kinds {
-		t.Run(k.name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, map[string]*server{"REG": start(t, k)})
-			for _, script := range []string{
-				"image(REG + '/missing', 'oci:out').save()",
-				"image('scratch', REG + '/app').save()\nimage(REG + '/app:missing', 'oci:out').save()",
-				"img = image('scratch', REG + '/app')\nimg.add_layer(digest('missing'))\nimg.save()",
-			} {
-				out := w.try(script)
-				if out.code != 3 || !strings.Contains(out.stderr, "404") && !strings.Contains(out.stderr, "not found in") {
-					t.Errorf("%s: exit code %d\n%s", script, out.code, out.stderr)
-				}
+	each(t, func(t *testing.T, k kind) {
+		w := newWorld(t, map[string]*server{"REG": start(t, k)})
+		for _, script := range []string{
+			"image(REG + '/missing', 'oci:out').save()",
+			"image('scratch', REG + '/app').save()\nimage(REG + '/app:missing', 'oci:out').save()",
+			"img = image('scratch', REG + '/app')\nimg.add_layer(digest('missing'))\nimg.save()",
+		} {
+			out := w.try(script)
+			if out.code != 3 || !strings.Contains(out.stderr, "404") && !strings.Contains(out.stderr, "not found in") {
+				t.Errorf("%s: exit code %d\n%s", script, out.code, out.stderr)
 			}
-		})
-	}
+		}
+	})
 }
 
 // TestBadTag pushes nothing when one tag of two is malformed.
 func TestBadTag(t *testing.T) {
-	t.Parallel()
-	tools(t, "crane")
-	w := newWorld(t, map[string]*server{"REG": start(t, kinds[2])})
-	out := w.try(`image("scratch", REG + "/app").save(["good", "not good"])`)
-	equal(t, "exit code", out.code, 1)
-	equal(t, "repositories", w.sh("crane", "catalog", "$REG"), "")
+	each(t, func(t *testing.T, k kind) {
+		w := newWorld(t, map[string]*server{"REG": start(t, k)})
+		out := w.try(`image("scratch", REG + "/app").save(["good", "not good"])`)
+		equal(t, "exit code", out.code, 1)
+		// Some registries list the tags of a repository that does not exist.
+		if out := w.try(`eq(client(REG + "/app").tags(), [])`); out.code != 0 && (out.code != 3 || !strings.Contains(out.stderr, "404")) {
+			t.Errorf("something was pushed: exit code %d\n%s", out.code, out.stderr)
+		}
+	})
 }

@@ -21,7 +21,7 @@ func TestMemory(t *testing.T) {
 		fileSize, files = 2<<30, 20_000
 	}
 	tools(t, "docker-registry")
-	s := start(t, kinds[0])
+	s := start(t, anyKind)
 	for _, c := range []struct {
 		name string
 		make func(t *testing.T, dir string)

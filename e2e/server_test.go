@@ -10,22 +10,51 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/imgscript/imgscript/core/registry/registrytest"
 )
 
 // kind is one of the registries that tests run against.
 type kind struct {
 	name    string
-	command string // takes "serve CONFIG"
-	private bool   // pulls and pushes want a password
+	command string // takes "serve CONFIG"; "" is registrytest, in the process of the test
+	auth    authKind
 }
+
+// authKind is what a registry asks of those who pull and push.
+type authKind int
+
+const (
+	open   authKind = iota
+	basic           // a password with every request
+	bearer          // a token, which a token server gives for a password
+)
 
 // kinds are all of them.
 var kinds = []kind{
-	{"docker-registry", "docker-registry", false},
-	{"docker-registry with htpasswd", "docker-registry", true},
-	{"distribution v3", "registry", false},
-	{"distribution v3 with htpasswd", "registry", true},
+	{"docker-registry", "docker-registry", open},
+	{"docker-registry with htpasswd", "docker-registry", basic},
+	{"docker-registry with tokens", "docker-registry", bearer},
+	{"distribution v3", "registry", open},
+	{"distribution v3 with htpasswd", "registry", basic},
+	{"distribution v3 with tokens", "registry", bearer},
+	{"registrytest", "", open},
+	{"registrytest with passwords", "", basic},
+	{"registrytest with tokens", "", bearer},
 }
+
+// each runs a test with every kind of registry.
+func each(t *testing.T, test func(t *testing.T, k kind)) {
+	for _, k := range kinds {
+		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
+			test(t, k)
+		})
+	}
+}
+
+// anyKind is for what is not about registries.
+var anyKind = kinds[0]
 
 // server is a registry that runs until the end of its test.
 type server struct {
@@ -34,7 +63,10 @@ type server struct {
 	stop func()
 }
 
-// htpasswd is the line of the user ann, whose password is "secret": bcrypt, as registries want it, of the least cost.
+// userPassword is the one user of registries that ask.
+const userPassword = "ann:secret"
+
+// htpasswd is the line of the user: bcrypt, as registries want it, of the least cost.
 const htpasswd = `ann:$2y$05$xYan8IkwedWJHefaASYK.OdlGU7BGsKtDN4Oo.tpJx.Re82zL0.Pa`
 
 // config is the same for both registries. Blobs and manifests can be deleted; port 0 is any that is free.
@@ -47,21 +79,39 @@ storage:
 http: {addr: "127.0.0.1:0", secret: e2e}
 `
 
-const configAuth = `auth: {htpasswd: {realm: e2e, path: %q}}
-`
+// configAuth is what is added for a kind of authentication.
+func configAuth(t *testing.T, auth authKind, dir string) string {
+	t.Helper()
+	path := filepath.Join(dir, "auth")
+	switch auth {
+	case basic:
+		writeFile(t, path, htpasswd)
+		return fmt.Sprintf("auth: {htpasswd: {realm: e2e, path: %q}}\n", path)
+	case bearer:
+		tokens := startTokenServer(t)
+		writeFile(t, path, tokens.certificate)
+		return fmt.Sprintf("auth: {token: {realm: %q, service: %q, issuer: %q, rootcertbundle: %q}}\n", tokens.url, tokenService, tokenIssuer, path)
+	}
+	return ""
+}
 
 // start starts a registry.
 func start(t *testing.T, k kind) *server {
 	t.Helper()
-	command, dir := tool(t, k.command), t.TempDir()
-	text := fmt.Sprintf(config, filepath.Join(dir, "data"))
 	s := &server{}
-	if k.private {
-		passwords := filepath.Join(dir, "htpasswd")
-		writeFile(t, passwords, htpasswd)
-		text += fmt.Sprintf(configAuth, passwords)
-		s.auth = "ann:secret"
+	if k.auth != open {
+		s.auth = userPassword
 	}
+	if k.command == "" {
+		reg := registrytest.New(t, &registrytest.Options{
+			Auth:  map[authKind]registrytest.AuthMode{basic: registrytest.AuthBasic, bearer: registrytest.AuthBearer}[k.auth],
+			Users: map[string]string{"ann": "secret"},
+		})
+		s.host, s.stop = reg.Host, reg.Close
+		return s
+	}
+	command, dir := tool(t, k.command), t.TempDir()
+	text := fmt.Sprintf(config, filepath.Join(dir, "data")) + configAuth(t, k.auth, dir)
 	writeFile(t, filepath.Join(dir, "config.yml"), text)
 	cmd := exec.Command(command, "serve", filepath.Join(dir, "config.yml"))
 	cmd.Env = append(os.Environ(), "OTEL_TRACES_EXPORTER=none") // distribution v3 sends its traces to a collector otherwise
@@ -77,6 +127,9 @@ func start(t *testing.T, k kind) *server {
 	}
 	if s.host == "" {
 		t.Fatalf("%s does not listen", k.name)
+	}
+	if k.auth == bearer {
+		s.host = strings.Replace(s.host, "127.0.0.1", "localhost", 1) // where its token server is: passwords go to no other host
 	}
 	return s
 }
