@@ -2,11 +2,13 @@ package registrytest_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -401,5 +403,41 @@ func TestRefusals(t *testing.T) {
 		if resp, _ := do(t, s, test.method, test.path, "{}"); resp.StatusCode != test.want {
 			t.Errorf("%s %s: %d, want %d", test.method, test.path, resp.StatusCode, test.want)
 		}
+	}
+}
+
+// TestRounds counts what follows on an answer, and not what is asked meanwhile.
+func TestRounds(t *testing.T) {
+	a, b := registrytest.New(t, nil), registrytest.New(t, nil)
+	if n := registrytest.Rounds(a, b); n != 0 {
+		t.Errorf("%d rounds before the first request", n)
+	}
+	do(t, a, "GET", "/v2/", "")
+	do(t, b, "GET", "/v2/", "")
+	do(t, a, "GET", "/token", "") // not counted
+	b.SetFaults(registrytest.Fault{Stall: true})
+	ctx, cancel := context.WithCancel(t.Context())
+	r, err := http.NewRequestWithContext(ctx, "GET", b.URL+"/v2/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if resp, err := b.Client().Do(r); err == nil {
+			resp.Body.Close()
+		}
+	}()
+	for len(b.Requests()) < 2 {
+		runtime.Gosched()
+	}
+	do(t, a, "GET", "/v2/", "") // while the other waits for its answer
+	if n := registrytest.Rounds(a, b); n != 3 {
+		t.Errorf("%d rounds, want 3", n)
+	}
+	cancel()
+	<-done
+	if r := a.Requests()[0]; r.End.Before(r.Start) {
+		t.Errorf("it was answered at %v and came at %v", r.End, r.Start)
 	}
 }

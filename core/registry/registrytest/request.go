@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -35,13 +36,14 @@ type Request struct {
 	Header     http.Header
 	Class      Class
 	Repository string
-	Reference  string // the tag, digest or session
-	Auth       string // "none", "basic" or "bearer"
-	User       string // who it was, where that is known
-	Status     int    // of the answer; 0: none was sent
-	Received   int64  // bytes of the request's body
-	Sent       int64  // bytes of the answer's body
-	Start      time.Time
+	Reference  string    // the tag, digest or session
+	Auth       string    // "none", "basic" or "bearer"
+	User       string    // who it was, where that is known
+	Status     int       // of the answer; 0: none was sent
+	Received   int64     // bytes of the request's body
+	Sent       int64     // bytes of the answer's body
+	Start      time.Time // when it came
+	End        time.Time // when the last of the answer was sent; zero if nothing was
 }
 
 // record is a line that is still being written.
@@ -49,6 +51,7 @@ type record struct {
 	Request
 	received, sent, status atomic.Int64
 	user                   atomic.Value // string
+	end                    atomic.Value // time.Time
 }
 
 // line returns it as it is now.
@@ -56,7 +59,30 @@ func (r *record) line() Request {
 	line := r.Request
 	line.Received, line.Sent, line.Status = r.received.Load(), r.sent.Load(), int(r.status.Load())
 	line.User, _ = r.user.Load().(string)
+	line.End, _ = r.end.Load().(time.Time)
 	return line
+}
+
+// Rounds returns the length of the longest chain of requests of which each came after the one before it had been answered, in the logs of all
+// servers together. With [Options.Latency], which token requests do not have and so are not counted here, it is the number of round trips that a
+// client had to wait for, or more if the computer was too busy to send at once what could have been sent at once.
+func Rounds(servers ...*Server) int {
+	var all []Request
+	for _, s := range servers {
+		all = append(all, slices.DeleteFunc(s.Requests(), func(r Request) bool { return r.Class == ClassToken })...)
+	}
+	slices.SortFunc(all, func(a, b Request) int { return a.Start.Compare(b.Start) })
+	longest, depths := 0, make([]int, len(all))
+	for i, r := range all {
+		depths[i] = 1
+		for k, before := range all[:i] {
+			if !before.End.IsZero() && !before.End.After(r.Start) {
+				depths[i] = max(depths[i], depths[k]+1)
+			}
+		}
+		longest = max(longest, depths[i])
+	}
+	return longest
 }
 
 // String is the request in short: "PUT app session digest=sha256:0123456 201". Sessions have no name, digests are cut to 7 digits,
@@ -181,12 +207,14 @@ func (a *answer) WriteHeader(status int) {
 		}
 	}
 	a.entry.status.Store(int64(status))
+	a.entry.end.Store(time.Now()) // before the client can see it
 	a.ResponseWriter.WriteHeader(status)
 }
 
 // Write implements http.ResponseWriter.
 func (a *answer) Write(p []byte) (int, error) {
 	a.WriteHeader(http.StatusOK)
+	a.entry.end.Store(time.Now())
 	if at := a.corrupt - 1 - a.entry.sent.Load(); a.corrupt > 0 && at >= 0 && at < int64(len(p)) {
 		p = bytes.Clone(p)
 		p[at] ^= 1
