@@ -191,29 +191,39 @@ func isSmallDocument(desc content.Descriptor) bool {
 	return small && desc.Size >= 0 && desc.Size <= content.MaxDocument
 }
 
-// Sources implements content.Locator.
+// Sources implements content.Locator. A foreign layer may be in the repository like all others: somebody copied it there.
 func (s *source) Sources(desc content.Descriptor) []string {
-	if l, ok := s.repo.(content.Locator); ok && !content.IsForeign(desc) {
+	if l, ok := s.repo.(content.Locator); ok {
 		return l.Sources(desc)
 	}
 	return nil
 }
 
-// fetchForeign reads a layer from the first of its URLs that answers 200, without credentials; the repository may have it too.
+// fetchForeign reads a layer from the repository, which is a place that the script named, or else from the first of its URLs that gives it: Docker looks
+// in the same order, and so nobody else is asked for what is at hand.
 func (s *source) fetchForeign(ctx context.Context, desc content.Descriptor) (io.ReadCloser, error) {
-	var failures []error
-	for _, url := range desc.URLs {
-		body, err := s.run.get(ctx, url)
-		if err == nil {
-			return content.Verify(body, desc)
+	r, missing := s.repo.Fetch(ctx, desc)
+	if missing == nil || ctx.Err() != nil {
+		return r, missing
+	}
+	allowed := desc
+	allowed.URLs = nil
+	failures := []error{missing}
+	for _, address := range desc.URLs {
+		if err := s.run.mayRead(address); err != nil {
+			failures = append(failures, err)
+		} else {
+			allowed.URLs = append(allowed.URLs, address)
 		}
-		failures = append(failures, err)
 	}
-	r, err := s.repo.Fetch(ctx, desc)
-	if err == nil {
-		return r, nil
+	if len(allowed.URLs) == 0 {
+		return nil, fmt.Errorf("foreign layer %s: %w", desc.Digest, errors.Join(failures...))
 	}
-	return nil, fmt.Errorf("foreign layer %s: %w", desc.Digest, errors.Join(append(failures, err)...))
+	r, err := s.run.engine.registry.FetchForeign(ctx, allowed)
+	if err == nil || ctx.Err() != nil {
+		return r, err
+	}
+	return nil, errors.Join(append(failures, err)...)
 }
 
 // access is the way to repositories for one image: the engine's registry client, with the credentials that the image was given.

@@ -39,7 +39,7 @@ type Engine struct {
 	registry *registry.Client
 	keychain auth.Keychain
 	insecure []string
-	web      *http.Client
+	tokens   *http.Client
 	cpu      *semaphore.Weighted
 }
 
@@ -66,8 +66,8 @@ func NewEngine(opts *EngineOptions) (*Engine, error) {
 		registry: registry.New(&registry.Options{
 			Keychain: o.Keychain, Insecure: o.Insecure, Transport: o.Transport, Transfers: o.Transfers, UserAgent: o.UserAgent, Backoff: o.Backoff,
 		}),
-		web: newWebClient(o.Transport, o.Insecure),
-		cpu: semaphore.NewWeighted(int64(o.Jobs)),
+		tokens: newTokenClient(o.Transport),
+		cpu:    semaphore.NewWeighted(int64(o.Jobs)),
 	}, nil
 }
 
@@ -81,6 +81,6 @@ func openCache(dir string) (*cache.Cache, error) {
 // Close drops idle connections and, where the cache is temporary, removes it.
 func (e *Engine) Close() error {
 	e.registry.Close()
-	e.web.CloseIdleConnections()
+	e.tokens.CloseIdleConnections()
 	return e.cache.Close()
 }

@@ -115,87 +115,54 @@ func (r *Run) download(ctx context.Context, address string, want content.Descrip
 	return desc, nil
 }
 
-// ingest tries a few times: what failed on the way may work the next time, a wrong digest will not.
 func (r *Run) ingest(ctx context.Context, address string, want content.Descriptor, watch *task) (content.Descriptor, error) {
-	const tries = 3
-	for try := 1; ; try++ {
-		desc, err := r.engine.cache.Ingest(ctx, want.MediaType, func(w io.Writer) error {
-			body, err := watch.watch(func(ctx context.Context) (io.ReadCloser, error) { return r.get(ctx, address) })(ctx)
-			if err != nil {
-				return err
-			}
-			if want.Digest != "" {
-				if body, err = content.Verify(body, want); err != nil {
-					return err
-				}
-			}
-			defer body.Close()
-			_, err = io.Copy(w, body)
+	open := func(ctx context.Context) (io.ReadCloser, error) { return r.get(ctx, address, want) }
+	return r.engine.cache.Ingest(ctx, want.MediaType, func(w io.Writer) error {
+		body, err := watch.watch(open)(ctx)
+		if err != nil {
 			return err
-		})
-		var refused *webError
-		if err == nil || try == tries || errors.Is(err, content.ErrVerification) || errors.As(err, &refused) && refused.status >= 300 && refused.status < 500 {
-			if err != nil && !errors.As(err, &refused) {
-				err = fmt.Errorf("%s: %w", redactURL(address), err)
-			}
-			return desc, err
 		}
-		select {
-		case <-time.After(time.Duration(try) * 300 * time.Millisecond):
-		case <-ctx.Done():
-			return content.Descriptor{}, context.Cause(ctx)
-		}
-	}
+		defer body.Close()
+		_, err = io.Copy(w, body)
+		return webError(address, err)
+	})
 }
 
-// webError is a file that could not be had: the network failed, or the answer was not 200. It is a registry.ErrUnreachable, as other failures of the
-// network are.
-type webError struct {
-	url    string
-	status int   // 0 when there was no answer
-	err    error // then
-}
-
-// Error implements error.
-func (e *webError) Error() string {
-	if e.err != nil {
-		return fmt.Sprintf("GET %s: %v", redactURL(e.url), e.err)
-	}
-	return fmt.Sprintf("GET %s: %d %s", redactURL(e.url), e.status, http.StatusText(e.status))
-}
-
-// Unwrap returns the network's error.
-func (e *webError) Unwrap() error { return e.err }
-
-// Is implements the promise above.
-func (e *webError) Is(target error) bool { return target == registry.ErrUnreachable }
-
-// get reads a URL without credentials. The caller closes the body.
-func (r *Run) get(ctx context.Context, address string) (io.ReadCloser, error) {
+// get reads a URL that a script named, without credentials but its own, and verified if want has a digest. The caller closes the body.
+func (r *Run) get(ctx context.Context, address string, want content.Descriptor) (io.ReadCloser, error) {
 	if err := r.mayFetch(address); err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return nil, errors.New("bad URL")
-	}
-	req.Header.Set("Accept-Encoding", "identity")
-	resp, err := r.engine.web.Do(req)
-	if err != nil {
-		var e *url.Error
-		if errors.As(err, &e) {
-			err = e.Err // the URL in it may hold a signature
-		}
-		return nil, &webError{url: address, err: err}
-	}
-	if resp.StatusCode != http.StatusOK {
-		resp.Body.Close()
-		return nil, &webError{url: address, status: resp.StatusCode}
-	}
-	return resp.Body, nil
+	body, err := r.engine.registry.FetchURL(ctx, address, want)
+	return body, webError(address, err)
 }
 
-// mayFetch holds a URL to HTTPS and to the policy.
+// webError says of an error what was asked for, in fewer words than a registry's client.
+func webError(address string, err error) error {
+	var answer *registry.Error
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &answer):
+		return fmt.Errorf("%s: %w", redactURL(address), err)
+	case answer.Status != 0:
+		return &missingFile{fmt.Sprintf("GET %s: %d %s", answer.URL, answer.Status, http.StatusText(answer.Status))}
+	case errors.Is(err, content.ErrVerification): // the pin may be wrong as well
+		return fmt.Errorf("%s: %w", redactURL(address), answer.Err)
+	}
+	return err
+}
+
+// missingFile is a file that its server did not give.
+type missingFile struct{ text string }
+
+// Error implements error.
+func (e *missingFile) Error() string { return e.text }
+
+// Is makes it a failure of the network; it is no word of a registry about an image or a credential.
+func (e *missingFile) Is(target error) bool { return target == registry.ErrUnreachable }
+
+// mayFetch holds a URL that a script named to HTTPS and to the policy.
 func (r *Run) mayFetch(address string) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
@@ -203,6 +170,15 @@ func (r *Run) mayFetch(address string) error {
 	}
 	if err := checkScheme(u, r.engine.insecure); err != nil {
 		return err
+	}
+	return allow(r.opts.Policy.Net, "the network:", u.Host)
+}
+
+// mayRead holds the host of a URL that a document named to the policy. The registry's client sees to the rest.
+func (r *Run) mayRead(address string) error {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return fmt.Errorf("%s is no URL with a host", redactURL(address))
 	}
 	return allow(r.opts.Policy.Net, "the network:", u.Host)
 }
@@ -224,22 +200,14 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// newWebClient is the client for files that are no registry's: it follows redirects to hosts and schemes that could have been asked for themselves.
-func newWebClient(transport http.RoundTripper, insecure []string) *http.Client {
+// newTokenClient is the client for token servers that keys name: it follows no redirect, since what it sends are keys.
+func newTokenClient(transport http.RoundTripper) *http.Client {
 	if transport == nil {
 		t := http.DefaultTransport.(*http.Transport).Clone()
 		t.ResponseHeaderTimeout = time.Minute
 		transport = t
 	}
-	return &http.Client{Transport: transport, CheckRedirect: func(req *http.Request, via []*http.Request) error {
-		if len(via) > 5 {
-			return errors.New("more than 5 redirects")
-		}
-		if isLoopback(req.URL.Hostname()) && !isLoopback(via[0].URL.Hostname()) {
-			return fmt.Errorf("%w: a redirect to this machine", ErrPolicy)
-		}
-		return checkScheme(req.URL, insecure)
-	}}
+	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 // redactURL is a URL without user, query and fragment, any of which may be a secret.

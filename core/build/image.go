@@ -96,7 +96,7 @@ func (r *Run) keychain(m auth.Map) (auth.Keychain, error) {
 		}
 		mine[key] = entry
 	}
-	keychain, err := mine.Keychain(&auth.MapOptions{Client: r.engine.web})
+	keychain, err := mine.Keychain(&auth.MapOptions{Client: r.engine.tokens})
 	if err != nil {
 		return nil, err
 	}

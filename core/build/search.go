@@ -107,9 +107,12 @@ func (s *search) Fetch(ctx context.Context, desc content.Descriptor) (io.ReadClo
 		}
 	}
 	for _, url := range s.urls {
-		body, err := s.run.get(ctx, url)
+		body, err := s.run.get(ctx, url, desc)
 		if err == nil {
-			return content.Verify(body, desc)
+			return body, nil
+		}
+		if ctx.Err() != nil {
+			return nil, err
 		}
 		failures = append(failures, err)
 	}

@@ -52,23 +52,36 @@ func (r *Repository) statBlob(ctx context.Context, req *request, dgst digest.Dig
 }
 
 func (r *Repository) fetchBlob(ctx context.Context, desc content.Descriptor) (io.ReadCloser, error) {
-	if desc.Size < 0 || desc.Size > smallBlob {
-		return r.openBlob(ctx, desc, false)
-	}
-	var data []byte
-	err := r.again(ctx, func(try int) (bool, error) {
-		var err error
-		data, err = r.readBlob(ctx, desc, try > 1)
-		return !errors.Is(err, errWrongBytes), err
-	})
+	req, err := r.request("read", blobSubject(desc.Digest), http.MethodGet, "blobs/"+desc.Digest.String(), r.pull())
 	if err != nil {
 		return nil, err
 	}
-	return io.NopCloser(bytes.NewReader(data)), nil
+	return r.client.fetchBlob(ctx, r.host, desc, req)
 }
 
-func (r *Repository) readBlob(ctx context.Context, desc content.Descriptor, direct bool) ([]byte, error) {
-	blob, err := r.openBlob(ctx, desc, direct)
+// fetchBlob returns a verifying reader of a blob. A small one is in memory, and right, when it returns.
+func (c *Client) fetchBlob(ctx context.Context, h *host, desc content.Descriptor, req *request) (io.ReadCloser, error) {
+	if desc.Size < 0 || desc.Size > smallBlob {
+		return c.openBlob(ctx, h, desc, req)
+	}
+	for try := 1; ; try++ {
+		req := req.with(req.url)
+		req.direct = try > 1 // what a mirror sent was wrong
+		data, err := c.readBlob(ctx, h, desc, req)
+		if err == nil {
+			return io.NopCloser(bytes.NewReader(data)), nil
+		}
+		if !errors.Is(err, errWrongBytes) {
+			return nil, err
+		}
+		if err := c.shared.again(ctx, h, try, err); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (c *Client) readBlob(ctx context.Context, h *host, desc content.Descriptor, req *request) ([]byte, error) {
+	blob, err := c.openBlob(ctx, h, desc, req)
 	if err != nil {
 		return nil, err
 	}
@@ -76,16 +89,7 @@ func (r *Repository) readBlob(ctx context.Context, desc content.Descriptor, dire
 	return io.ReadAll(blob)
 }
 
-// openBlob returns a verifying reader of a blob that survives what happens to its connections. direct leaves mirrors out.
-func (r *Repository) openBlob(ctx context.Context, desc content.Descriptor, direct bool) (io.ReadCloser, error) {
-	req, err := r.request("read", blobSubject(desc.Digest), http.MethodGet, "blobs/"+desc.Digest.String(), r.pull())
-	if err != nil {
-		return nil, err
-	}
-	req.direct = direct
-	return r.client.openBlob(ctx, r.host, desc, req)
-}
-
+// openBlob returns a verifying reader of a blob that survives what happens to its connections. Without a digest nothing is verified.
 func (c *Client) openBlob(ctx context.Context, h *host, desc content.Descriptor, req *request) (io.ReadCloser, error) {
 	req.header.Set("Accept-Encoding", "identity")
 	place, err := takeSlot(ctx, h.reads)
@@ -98,6 +102,9 @@ func (c *Client) openBlob(ctx context.Context, h *host, desc content.Descriptor,
 		return nil, err
 	}
 	place.wait() // for the caller, who may never read it
+	if desc.Digest == "" {
+		return b, nil
+	}
 	verified, err := content.Verify(b, desc)
 	return &checkedBlob{verified, req}, err
 }
