@@ -33,7 +33,7 @@
 // never from HTTPS to HTTP. Every address but that of a registry itself is looked at when it is dialled, after its name was resolved
 // (transport.go, reach.go): it may be no nearer than the address on which the registry answers, so that a registry on the Internet leads
 // nowhere into a private network and nobody to the services of a cloud under link-local addresses. That holds for token servers and
-// for the urls of foreign layers ([Client.FetchForeign]) too. Connections that were made under different rules are kept apart.
+// for the urls of foreign layers ([Client.FetchForeign]) too, and for what a file's own server leads to ([Client.FetchURL]). Connections that were made under different rules are kept apart.
 //
 // # Reading
 //

@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -43,7 +42,16 @@ func (c *Client) FetchForeign(ctx context.Context, desc content.Descriptor) (io.
 	if more := len(desc.URLs) - maxURLs; more > 0 {
 		failures = append(failures, fmt.Errorf("%d more URLs were not tried", more))
 	}
-	return nil, fmt.Errorf("foreign layer %s: %w", desc.Digest, errors.Join(failures...))
+	return nil, fmt.Errorf("foreign layer %s: %w", desc.Digest, allOf(failures))
+}
+
+// allOf is all of at least one error in one line.
+func allOf(errs []error) error {
+	all := errs[0]
+	for _, err := range errs[1:] {
+		all = fmt.Errorf("%w; %w", all, err)
+	}
+	return all
 }
 
 func (c *Client) fetchForeign(ctx context.Context, desc content.Descriptor, ref string) (io.ReadCloser, error) {
