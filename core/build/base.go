@@ -206,24 +206,24 @@ func (s *source) fetchForeign(ctx context.Context, desc content.Descriptor) (io.
 	if missing == nil || ctx.Err() != nil {
 		return r, missing
 	}
+	failure := missing
 	allowed := desc
 	allowed.URLs = nil
-	failures := []error{missing}
 	for _, address := range desc.URLs {
 		if err := s.run.mayRead(address); err != nil {
-			failures = append(failures, err)
+			failure = fmt.Errorf("%w; %w", failure, err)
 		} else {
 			allowed.URLs = append(allowed.URLs, address)
 		}
 	}
 	if len(allowed.URLs) == 0 {
-		return nil, fmt.Errorf("foreign layer %s: %w", desc.Digest, errors.Join(failures...))
+		return nil, fmt.Errorf("foreign layer %s: %w", desc.Digest, failure)
 	}
 	r, err := s.run.engine.registry.FetchForeign(ctx, allowed)
 	if err == nil || ctx.Err() != nil {
 		return r, err
 	}
-	return nil, errors.Join(append(failures, err)...)
+	return nil, fmt.Errorf("%w; %w", failure, err)
 }
 
 // access is the way to repositories for one image: the engine's registry client, with the credentials that the image was given.

@@ -166,7 +166,7 @@ func (e *missingFile) Is(target error) bool { return target == registry.ErrUnrea
 func (r *Run) mayFetch(address string) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
-		return fmt.Errorf("%q is no URL with a host", address)
+		return fmt.Errorf("%q is no URL with a host", withoutSecrets(address))
 	}
 	if err := checkScheme(u, r.engine.insecure); err != nil {
 		return err
@@ -178,7 +178,7 @@ func (r *Run) mayFetch(address string) error {
 func (r *Run) mayRead(address string) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
-		return fmt.Errorf("%s is no URL with a host", redactURL(address))
+		return fmt.Errorf("%q is no URL with a host", withoutSecrets(address))
 	}
 	return allow(r.opts.Policy.Net, "the network:", u.Host)
 }
@@ -221,6 +221,12 @@ func redactURL(address string) string {
 		u.RawQuery = "…"
 	}
 	return u.String()
+}
+
+// withoutSecrets cuts from what is hardly a URL what may be a user, a password or a query.
+func withoutSecrets(address string) string {
+	head, _, _ := strings.Cut(address, "?")
+	return head[strings.LastIndexByte(head, '@')+1:]
 }
 
 func readCloser(data []byte) io.ReadCloser { return io.NopCloser(bytes.NewReader(data)) }
