@@ -1,11 +1,9 @@
 package content
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -36,8 +34,8 @@ type rawDocument struct {
 	MediaType     string          `json:"mediaType"`
 	ArtifactType  string          `json:"artifactType"`
 	Config        *Descriptor     `json:"config"`
-	Layers        *[]Descriptor   `json:"layers"`
-	Manifests     *[]Descriptor   `json:"manifests"`
+	Layers        json.RawMessage `json:"layers"`
+	Manifests     json.RawMessage `json:"manifests"`
 	Subject       *Descriptor     `json:"subject"`
 	FSLayers      json.RawMessage `json:"fsLayers"`
 
@@ -69,34 +67,73 @@ func ParseDocument(mediaType string, data []byte) (*Document, error) {
 	if d.MediaType, err = raw.kind(mediaType); err != nil {
 		return nil, err
 	}
-	if raw.Layers != nil {
-		d.Layers = *raw.Layers
-	}
-	if raw.Manifests != nil {
-		d.Manifests = *raw.Manifests
-	}
-	if err := d.check(); err != nil {
+	if d.Layers, err = readDescriptors("layers", raw.Layers); err != nil {
 		return nil, err
+	}
+	if d.Manifests, err = readDescriptors("manifests", raw.Manifests); err != nil {
+		return nil, err
+	}
+	for _, one := range []*Descriptor{d.Config, d.Subject} {
+		if one == nil {
+			continue
+		}
+		if err := checkDescriptor(*one); err != nil {
+			return nil, err
+		}
 	}
 	return d, nil
 }
 
 func readDocument(data []byte) (*rawDocument, error) {
-	if err := CheckJSON(data); err != nil {
+	if err := checkJSON(data, checkSpelling); err != nil {
 		return nil, fmt.Errorf("manifest: %w", err)
 	}
 	raw := new(rawDocument)
-	err := json.Unmarshal(data, raw)
-	if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
-		return nil, fmt.Errorf("%w manifest: %s: unexpected %s", ErrInvalid, orDocument(wrong.Field), wrong.Value)
+	if err := unmarshal(data, raw, ""); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%w manifest: %w", ErrInvalid, err)
-	}
-	if err := checkSpelling(data); err != nil {
-		return nil, fmt.Errorf("%w manifest: %w", ErrInvalid, err)
+	for _, list := range []*json.RawMessage{&raw.Layers, &raw.Manifests} {
+		if string(*list) == "null" {
+			*list = nil
+		}
 	}
 	return raw, nil
+}
+
+// unmarshal is json.Unmarshal with errors for people. within is where the text stands in the document.
+func unmarshal(data []byte, v any, within string) error {
+	err := json.Unmarshal(data, v)
+	if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
+		field := strings.Trim(within+"."+wrong.Field, ".")
+		return fmt.Errorf("%w manifest: %s: unexpected %s", ErrInvalid, orDocument(field), wrong.Value)
+	}
+	if err != nil {
+		return fmt.Errorf("%w manifest: %w", ErrInvalid, err)
+	}
+	return nil
+}
+
+// readDescriptors reads a list and ends at the first that is malformed: a million of them would take a hundred times the memory of their text.
+func readDescriptors(name string, list []byte) ([]Descriptor, error) {
+	switch {
+	case list == nil:
+		return nil, nil
+	case list[0] != '[':
+		return nil, unmarshal(list, new([]Descriptor), name)
+	}
+	descs := []Descriptor{}
+	err := elements(list, func(element []byte) error {
+		var desc Descriptor
+		if err := unmarshal(element, &desc, name); err != nil {
+			return err
+		}
+		if err := checkDescriptor(desc); err != nil {
+			return err
+		}
+		descs = append(descs, desc)
+		return nil
+	})
+	return descs, err
 }
 
 func orDocument(field string) string {
@@ -140,66 +177,37 @@ func (raw *rawDocument) kind(mediaType string) (string, error) {
 	return mediaType, nil
 }
 
-// check holds the descriptors of a document to the rules of image-spec, descriptor.md.
-func (d *Document) check() error {
-	all := d.Children()
-	if d.Subject != nil {
-		all = append(all, *d.Subject)
+// checkDescriptor holds a descriptor to the rules of image-spec, descriptor.md.
+func checkDescriptor(desc Descriptor) error {
+	if _, err := ParseDigest(desc.Digest.String()); err != nil {
+		return fmt.Errorf("manifest: %w", err)
 	}
-	for _, desc := range all {
-		if _, err := ParseDigest(desc.Digest.String()); err != nil {
-			return fmt.Errorf("manifest: %w", err)
-		}
-		if desc.Size < 0 {
-			return fmt.Errorf("%w manifest: %s has size %d", ErrInvalid, desc.Digest, desc.Size)
-		}
-		if desc.MediaType == "" {
-			return fmt.Errorf("%w manifest: %s has no mediaType", ErrInvalid, desc.Digest)
-		}
+	if desc.Size < 0 {
+		return fmt.Errorf("%w manifest: %s has size %d", ErrInvalid, desc.Digest, desc.Size)
+	}
+	if desc.MediaType == "" {
+		return fmt.Errorf("%w manifest: %s has no mediaType", ErrInvalid, desc.Digest)
 	}
 	return nil
 }
 
-// known are the fields by which documents are understood, as they are spelled.
-func known() []string {
-	return []string{
-		"schemaVersion", "mediaType", "artifactType", "config", "layers", "manifests", "subject", "fsLayers", "annotations", // of documents
-		"digest", "size", "urls", "data", "platform", // of descriptors
-		"architecture", "os", "os.version", "os.features", "variant", // of platforms
-	}
+// known are the fields by which documents, descriptors and platforms are understood, as they are spelled.
+var known = [...]string{
+	"schemaVersion", "mediaType", "artifactType", "config", "layers", "manifests", "subject", "fsLayers", "annotations",
+	"digest", "size", "urls", "data", "platform",
+	"architecture", "os", "os.version", "os.features", "variant",
 }
 
-// checkSpelling reports a field that is a known one but for its case, at any depth but in annotations, whose keys are free. encoding/json
-// takes it for the known one, and so do all registries written in Go; a reader that is exact sees another document.
-func checkSpelling(data []byte) error {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	var value any
-	if err := dec.Decode(&value); err != nil {
-		return err
+// checkSpelling reports a field that is a known one but for its case. encoding/json takes it for the known one, and so do all registries written in Go; a
+// reader that is exact sees another document.
+func checkSpelling(key []byte) error {
+	const longest = 24 // bytes that any spelling of a known field takes: two letters that are no ASCII fold to one that is
+	if len(key) > longest {
+		return nil
 	}
-	return spelling(value, known())
-}
-
-func spelling(value any, known []string) error {
-	switch value := value.(type) {
-	case []any:
-		for _, v := range value {
-			if err := spelling(v, known); err != nil {
-				return err
-			}
-		}
-	case map[string]any:
-		for _, key := range slices.Sorted(maps.Keys(value)) {
-			if i := slices.IndexFunc(known, func(k string) bool { return strings.EqualFold(k, key) }); i >= 0 && known[i] != key {
-				return fmt.Errorf("key %q is %q in another case", short(key), known[i])
-			}
-			if key == "annotations" {
-				continue
-			}
-			if err := spelling(value[key], known); err != nil {
-				return err
-			}
+	for i := range known {
+		if name := known[i]; string(key) != name && strings.EqualFold(string(key), name) {
+			return fmt.Errorf("key %q is %q in another case", key, name)
 		}
 	}
 	return nil

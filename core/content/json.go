@@ -5,77 +5,177 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
-// maxDepth bounds how deeply documents may be nested; real ones stay below 10.
-const maxDepth = 200
+// The bounds of a JSON document. What is held in memory of one must not be many times its size, whatever it consists of.
+const (
+	maxDepth  = 200     // objects and arrays in each other; real ones stay below 10
+	maxKeys   = 1 << 14 // keys of one object, with those of the objects around it
+	maxValues = 1 << 17 // values in all: an index of 4 MiB that names 30,000 manifests comes near
+)
 
 // CheckJSON reports as [ErrInvalid] what two readers of one JSON document may understand in two ways: bytes that are not UTF-8, a key that
-// stands twice in one object, something behind the value, and objects and arrays nested more than 200 deep.
+// stands twice in one object, something behind the value, and objects and arrays nested more than 200 deep. So it does with documents that take their
+// readers more memory than time to send them: more than 16,384 keys in an object, or more than 131,072 values.
 func CheckJSON(data []byte) error {
+	return checkJSON(data, func([]byte) error { return nil })
+}
+
+// checkJSON is CheckJSON with a word of the caller on each key but those of annotations, which are free.
+func checkJSON(data []byte, check func(key []byte) error) error {
 	if !utf8.Valid(data) {
 		return fmt.Errorf("%w JSON: not UTF-8", ErrInvalid)
 	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber() // a number that no float64 can hold is none of our business here
-	if err := checkValue(dec, 0); err != nil {
-		return fmt.Errorf("%w JSON: %w", ErrInvalid, unexpected(err))
+	if !json.Valid(data) {
+		return fmt.Errorf("%w JSON: %w", ErrInvalid, whyInvalid(data))
 	}
-	if _, err := dec.Token(); err != io.EOF {
-		return fmt.Errorf("%w JSON: something follows the document", ErrInvalid)
+	w := &jsonWalker{data: data, check: check}
+	if err := w.value(0, false); err != nil {
+		return fmt.Errorf("%w JSON: %w", ErrInvalid, err)
 	}
 	return nil
 }
 
-// unexpected gives the end of the text within a value the name that a reader understands.
-func unexpected(err error) error {
-	if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
+// whyInvalid is what is wrong with a text that is no JSON value.
+func whyInvalid(data []byte) error {
+	err := json.Unmarshal(data, &struct{}{}) // looks at all of it before it reads any
+	var syntax *json.SyntaxError
+	switch {
+	case !errors.As(err, &syntax):
+		return errors.New("it is none")
+	case strings.HasPrefix(syntax.Error(), "unexpected end"):
 		return errors.New("it ends too early")
-	}
-	return err
-}
-
-func checkValue(dec *json.Decoder, depth int) error {
-	if depth > maxDepth {
+	case strings.HasSuffix(syntax.Error(), "after top-level value"):
+		return errors.New("something follows the document")
+	case strings.HasSuffix(syntax.Error(), "max depth"):
 		return fmt.Errorf("nested more than %d deep", maxDepth)
 	}
-	tok, err := dec.Token()
-	if err != nil {
-		return err
-	}
-	delim, ok := tok.(json.Delim)
-	if !ok {
-		return nil
-	}
-	seen := map[string]bool{}
-	for dec.More() {
-		if delim == '{' {
-			if err := checkKey(dec, seen); err != nil {
-				return err
-			}
+	return fmt.Errorf("%w at byte %d", syntax, syntax.Offset)
+}
+
+// jsonWalker goes once through a text that is valid JSON, and keeps nothing of it but the keys of the objects that it is in.
+type jsonWalker struct {
+	data   []byte
+	at     int // the next byte
+	values int
+	keys   [][]byte // of all objects around the next byte, those of the innermost last
+	check  func(key []byte) error
+}
+
+// next skips white space, and the commas and colons which stand where they have to, and returns the byte there.
+func (w *jsonWalker) next() byte {
+	for {
+		switch c := w.data[w.at]; c {
+		case ' ', '\t', '\n', '\r', ',', ':':
+			w.at++
+		default:
+			return c
 		}
-		if err := checkValue(dec, depth+1); err != nil {
+	}
+}
+
+// value walks over one value. In free ones no key is shown to check.
+func (w *jsonWalker) value(depth int, free bool) error {
+	if w.values++; w.values > maxValues {
+		return fmt.Errorf("more than %d values", maxValues)
+	}
+	switch c := w.next(); c {
+	case '{', '[':
+		if depth >= maxDepth {
+			return fmt.Errorf("nested more than %d deep", maxDepth)
+		}
+		w.at++
+		if c == '[' {
+			return w.array(depth, free)
+		}
+		return w.object(depth, free)
+	case '"':
+		w.skipText()
+	default: // a number, true, false or null ends where something else begins
+		for w.at < len(w.data) && strings.IndexByte(" \t\n\r,:]}", w.data[w.at]) < 0 {
+			w.at++
+		}
+	}
+	return nil
+}
+
+func (w *jsonWalker) array(depth int, free bool) error {
+	for w.next() != ']' {
+		if err := w.value(depth+1, free); err != nil {
 			return err
 		}
 	}
-	_, err = dec.Token()
-	return err
+	w.at++
+	return nil
 }
 
-func checkKey(dec *json.Decoder, seen map[string]bool) error {
-	tok, err := dec.Token()
-	if err != nil {
-		return err
+func (w *jsonWalker) object(depth int, free bool) error {
+	first := len(w.keys)
+	for w.next() != '}' {
+		key := w.text()
+		if len(w.keys) == maxKeys {
+			return fmt.Errorf("more than %d keys", maxKeys)
+		}
+		w.keys = append(w.keys, key)
+		if !free {
+			if err := w.check(key); err != nil {
+				return err
+			}
+		}
+		if err := w.value(depth+1, free || string(key) == "annotations"); err != nil {
+			return err
+		}
 	}
-	key, ok := tok.(string)
-	if !ok {
-		return fmt.Errorf("%v in place of a key", tok)
+	w.at++
+	keys := w.keys[first:]
+	w.keys = w.keys[:first]
+	slices.SortFunc(keys, bytes.Compare)
+	for i := 1; i < len(keys); i++ {
+		if bytes.Equal(keys[i-1], keys[i]) {
+			return fmt.Errorf("key %q stands twice in one object", short(string(keys[i])))
+		}
 	}
-	if seen[key] {
-		return fmt.Errorf("key %q stands twice in one object", short(key))
+	return nil
+}
+
+// text walks over a text and returns what it says.
+func (w *jsonWalker) text() []byte {
+	raw, escaped := w.skipText()
+	if !escaped {
+		return raw[1 : len(raw)-1]
 	}
-	seen[key] = true
+	var text string
+	_ = json.Unmarshal(raw, &text) // it is valid
+	return []byte(text)
+}
+
+// skipText walks over a text and returns it as it stands there.
+func (w *jsonWalker) skipText() (raw []byte, escaped bool) {
+	start := w.at
+	for w.at++; w.data[w.at] != '"'; w.at++ {
+		if w.data[w.at] == '\\' {
+			escaped = true
+			w.at++
+		}
+	}
+	w.at++
+	return w.data[start:w.at], escaped
+}
+
+// elements calls each for the elements of an array, which is valid JSON, until it fails.
+func elements(array []byte, each func(element []byte) error) error {
+	w := &jsonWalker{data: array, at: 1, check: func([]byte) error { return nil }}
+	for w.next() != ']' {
+		start := w.at
+		if err := w.value(0, true); err != nil {
+			return err
+		}
+		if err := each(array[start:w.at]); err != nil {
+			return err
+		}
+	}
 	return nil
 }
