@@ -14,12 +14,14 @@ import (
 )
 
 const (
-	pageSize = 1000    // tags asked for at once; ECR refuses more
-	maxPages = 1000    // pages of one list
-	maxPage  = 4 << 20 // bytes of one page
+	pageSize = 1000     // tags asked for at once; ECR refuses more
+	maxPages = 1000     // pages of one list
+	maxPage  = 4 << 20  // bytes of one page
+	maxList  = 64 << 20 // bytes of all pages of a list, which is held in memory
 )
 
-// Tags returns all tags of the repository, sorted, each once. A repository that does not exist is [content.ErrNotFound].
+// Tags returns all tags of the repository, sorted, each once. What is no tag by the grammar is left out: no request could name it, and it could be anything.
+// A repository that does not exist is [content.ErrNotFound].
 func (r *Repository) Tags(ctx context.Context) ([]string, error) {
 	req, err := r.request("list tags of", "", http.MethodGet, "tags/list", r.pull())
 	if err != nil {
@@ -31,11 +33,14 @@ func (r *Repository) Tags(ctx context.Context) ([]string, error) {
 		var list struct {
 			Tags []*string `json:"tags"` // Nexus is known to have null among them
 		}
-		if err := json.Unmarshal(page, &list); err != nil {
-			return fmt.Errorf("%w tag list: %w", content.ErrInvalid, err)
+		if err := content.CheckJSON(page); err != nil {
+			return fmt.Errorf("tag list: %w", err)
+		}
+		if json.Unmarshal(page, &list) != nil {
+			return fmt.Errorf("%w tag list: it is no object with a list of texts", content.ErrInvalid)
 		}
 		for _, tag := range list.Tags {
-			if tag != nil && *tag != "" {
+			if tag != nil && ValidTag(*tag) == nil {
 				tags = append(tags, *tag)
 			}
 		}
@@ -52,10 +57,14 @@ func (r *Repository) Tags(ctx context.Context) ([]string, error) {
 // asked, no page twice, and not without end: a hostile list could otherwise lead anywhere or for ever.
 func (r *Repository) pages(ctx context.Context, req *request, read func(page []byte) error) error {
 	seen := map[string]bool{}
+	size := 0
 	for range maxPages {
 		resp, data, err := r.page(ctx, req)
 		if err != nil {
 			return err
+		}
+		if size += len(data); size > maxList {
+			return req.failed(fmt.Errorf("%w list: more than %d MiB", content.ErrInvalid, maxList>>20))
 		}
 		if err := read(data); err != nil {
 			return req.failed(err)
@@ -106,7 +115,7 @@ func nextPage(resp *http.Response) (*url.URL, error) {
 		if !ok {
 			continue
 		}
-		next, err := follow(resp.Request.URL, ref, "next page")
+		next, err := followAnswer(resp, ref, "next page")
 		if err == nil && !sameOrigin(next, resp.Request.URL) {
 			err = &egressError{"next page", redact(next), "it is on another host"}
 		}
