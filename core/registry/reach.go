@@ -3,6 +3,7 @@ package registry
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -74,6 +75,16 @@ var special = []struct {
 	{netip.MustParsePrefix("240.0.0.0/4"), linkLocal},
 	{netip.MustParsePrefix("fec0::/10"), private},
 	{netip.MustParsePrefix("100::/64"), linkLocal},
+	{netip.MustParsePrefix("64:ff9b:1::/48"), private}, // NAT64 of a network's own, RFC 8215
+	{netip.MustParsePrefix("2001::/32"), linkLocal},    // Teredo, of old
+}
+
+// services are the addresses by which clouds give credentials to the machines in them, and that are not link-local.
+var services = []netip.Addr{
+	netip.MustParseAddr("fd00:ec2::254"),   // Amazon
+	netip.MustParseAddr("fd20:ce::254"),    // Google
+	netip.MustParseAddr("168.63.129.16"),   // Azure
+	netip.MustParseAddr("100.100.100.200"), // Alibaba
 }
 
 // embedded are the networks of IPv6 that carry an address of IPv4 from the given byte on.
@@ -89,12 +100,11 @@ var embedded = []struct {
 func reachOf(addr netip.Addr) reach {
 	addr = addr.Unmap().WithZone("")
 	switch {
+	case slices.Contains(services, addr):
+		return linkLocal
 	case addr.IsLoopback():
 		return loopback
 	case addr.IsPrivate():
-		if addr == netip.MustParseAddr("fd00:ec2::254") { // the metadata service of Amazon
-			return linkLocal
-		}
 		return private
 	case !addr.IsGlobalUnicast():
 		return linkLocal

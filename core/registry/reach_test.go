@@ -15,6 +15,8 @@ func TestReach(t *testing.T) {
 		"127.0.0.1": loopback, "127.8.8.8": loopback, "::1": loopback, "::ffff:127.0.0.1": loopback, "64:ff9b::7f00:1": loopback, "2002:7f00:1::": loopback,
 		"169.254.169.254": linkLocal, "fe80::1": linkLocal, "fe80::1%eth0": linkLocal, "0.0.0.0": linkLocal, "::": linkLocal, "224.0.0.1": linkLocal,
 		"255.255.255.255": linkLocal, "64:ff9b::a9fe:a9fe": linkLocal, "fd00:ec2::254": linkLocal, "198.18.0.1": linkLocal, "0.1.2.3": linkLocal,
+		"fd20:ce::254": linkLocal, "168.63.129.16": linkLocal, "168.63.129.17": public, "100.100.100.200": linkLocal, "::ffff:168.63.129.16": linkLocal,
+		"64:ff9b:1::a00:1": private, "2001:0:4136:e378:8000:63bf:3fff:fdd2": linkLocal, "2001:4860::1": public,
 	} {
 		if got := reachOf(netip.MustParseAddr(text)); got != want {
 			t.Errorf("%s is %s, want %s", text, got, want)
