@@ -92,6 +92,7 @@ func (c *Client) readBlob(ctx context.Context, h *host, desc content.Descriptor,
 // openBlob returns a verifying reader of a blob that survives what happens to its connections. Without a digest nothing is verified.
 func (c *Client) openBlob(ctx context.Context, h *host, desc content.Descriptor, req *request) (io.ReadCloser, error) {
 	req.header.Set("Accept-Encoding", "identity")
+	req.streamed = true
 	place, err := takeSlot(ctx, h.reads)
 	if err != nil {
 		return nil, err

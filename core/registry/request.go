@@ -25,10 +25,11 @@ type request struct {
 	size   int64          // of the body; -1 is unknown and is sent in chunks
 	scopes []auth.Scope   // what it needs; the first one matters most, since some servers read no other
 
-	foreign bool // to a URL from a document: without credentials, wherever it leads
-	direct  bool // not to a mirror: what one sent was wrong
-	once    bool // not to be tried again by the retrier: its caller knows better what to do
-	slow    bool // the registry works on it (a final PUT hashes a whole blob): its answer may take longer
+	foreign  bool // to a URL from a document: without credentials, wherever it leads
+	direct   bool // not to a mirror: what one sent was wrong
+	once     bool // not to be tried again by the retrier: its caller knows better what to do
+	streamed bool // its answer is a blob, which takes as long as it takes
+	slow     bool // the registry works on it (a final PUT hashes a whole blob): its answer may take longer
 }
 
 // with returns a copy of the request that goes to u.

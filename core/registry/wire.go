@@ -16,6 +16,7 @@ type Timeouts struct {
 	Header time.Duration // from the request, or the last byte of its body, to the head of the answer; 0 means 60 s
 	Final  time.Duration // the same where the registry has to check what it was sent; 0 means 5 min
 	Body   time.Duration // without a byte of a body moving, in either direction; 0 means 30 s
+	Whole  time.Duration // from the head to the end of what is no blob: a document, a list, a token, an error; 0 means 2 min
 	Idle   time.Duration // that our own side may take before a transfer lends its place to others; 0 means 2 s
 }
 
@@ -28,6 +29,9 @@ func (t Timeouts) withDefaults() Timeouts {
 	}
 	if t.Body <= 0 {
 		t.Body = 30 * time.Second
+	}
+	if t.Whole <= 0 {
+		t.Whole = 2 * time.Minute
 	}
 	if t.Idle <= 0 {
 		t.Idle = 2 * time.Second
@@ -68,9 +72,9 @@ func (w *wire) send(ctx context.Context, req *request) (*http.Response, error) {
 		return nil, err
 	}
 	resp.Request = hr
-	dog.answered()
+	dog.answered(req.streamed && resp.StatusCode < 300)
 	resp.Body = &answerBody{body: resp.Body, dog: dog, ctx: ctx}
-	w.warn.read(resp.Header)
+	w.warn.read(resp)
 	return resp, nil
 }
 
@@ -201,9 +205,17 @@ func (b *answerBody) Close() error {
 }
 
 // stalledError is the cause with which a watchdog cancels.
-type stalledError struct{ after time.Duration }
+type stalledError struct {
+	after time.Duration
+	slow  bool // something came, and never the end
+}
 
-func (e *stalledError) Error() string { return fmt.Sprintf("no answer and no byte for %s", e.after) }
+func (e *stalledError) Error() string {
+	if e.slow {
+		return fmt.Sprintf("its answer had no end after %s", e.after)
+	}
+	return fmt.Sprintf("no answer and no byte for %s", e.after)
+}
 
 // watchdog cancels an exchange in which nothing moves. Time in which the registry waits for us does not count.
 type watchdog struct {
@@ -212,7 +224,8 @@ type watchdog struct {
 
 	mu    sync.Mutex
 	timer *time.Timer
-	head  bool // the head of the answer is here: the body sent no longer matters
+	whole *time.Timer // of an answer that must come within some time
+	head  bool        // the head of the answer is here: the body sent no longer matters
 	ended bool
 }
 
@@ -228,7 +241,7 @@ func (w *watchdog) set(d time.Duration) {
 		w.timer.Stop()
 	}
 	if d > 0 && !w.ended {
-		w.timer = time.AfterFunc(d, func() { w.cancel(&stalledError{d}) })
+		w.timer = time.AfterFunc(d, func() { w.cancel(&stalledError{d, false}) })
 	}
 }
 
@@ -252,11 +265,16 @@ func (w *watchdog) sent() {
 	}
 }
 
-func (w *watchdog) answered() {
+// answered says that the head is here. What is streamed may take as long as it moves; anything else comes byte by byte only to keep us waiting.
+func (w *watchdog) answered(streamed bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.head = true
 	w.set(0)
+	if !streamed {
+		d := w.bark.Whole
+		w.whole = time.AfterFunc(d, func() { w.cancel(&stalledError{d, true}) })
+	}
 }
 
 func (w *watchdog) reading(on bool) {
@@ -272,5 +290,8 @@ func (w *watchdog) end() {
 	defer w.mu.Unlock()
 	w.ended = true
 	w.set(0)
+	if w.whole != nil {
+		w.whole.Stop()
+	}
 	w.cancel(nil)
 }
