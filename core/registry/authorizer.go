@@ -28,13 +28,17 @@ func (a *authorizer) send(ctx context.Context, req *request) (*http.Response, er
 	}
 	ctx = withHost(ctx, req.host) // token servers are under the rules for where this registry may lead
 	used, refused := "", false
+	var elsewhere *strangerError
 	send := func(authorization string) (*http.Response, error) {
 		used = authorization
 		resp, err := a.next.send(ctx, authorized(req, authorization))
 		refused = err == nil && refusesToken(resp)
-		return resp, err
+		return notOfStranger(req, resp, err)
 	}
 	resp, err := a.do(ctx, req, send)
+	if errors.As(err, &elsewhere) {
+		return elsewhere.resp, nil
+	}
 	if refused && strings.HasPrefix(used, "Bearer ") && errors.Is(err, auth.ErrDenied) {
 		resp, err = a.do(ctx, req, send) // a token may die between the server that gave it and its first use
 	}
@@ -42,6 +46,19 @@ func (a *authorizer) send(ctx context.Context, req *request) (*http.Response, er
 		return resp, err
 	}
 	return a.refresh(ctx, req, used, resp)
+}
+
+// strangerError is a 401 of another host, to which a request was redirected. Its challenge is not the registry's: to answer it would be to let anybody whom
+// the registry names ask for tokens in its name.
+type strangerError struct{ resp *http.Response }
+
+func (e *strangerError) Error() string { return "another host wants credentials" }
+
+func notOfStranger(req *request, resp *http.Response, err error) (*http.Response, error) {
+	if err == nil && resp.StatusCode == http.StatusUnauthorized && !req.host.serves(resp.Request.URL) {
+		return nil, &strangerError{resp}
+	}
+	return resp, err
 }
 
 // refusesToken reports whether an answer refuses a token for another reason than that it doesn't allow enough (RFC 6750, 3.1).
@@ -69,7 +86,8 @@ func (a *authorizer) refresh(ctx context.Context, req *request, used string, fir
 			return &http.Response{StatusCode: http.StatusUnauthorized, Header: http.Header{}, Body: http.NoBody, Request: first.Request}, nil
 		}
 		a.fresh.add(authorization) // if it is refused too, that is no matter of age
-		return a.next.send(ctx, authorized(req, authorization))
+		resp, err := a.next.send(ctx, authorized(req, authorization))
+		return notOfStranger(req, resp, err)
 	})
 	if err != nil {
 		a.fresh.add(used)

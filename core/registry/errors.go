@@ -218,10 +218,16 @@ const (
 // read takes the reason from the body of an answer.
 func (e *Error) read(resp *http.Response) {
 	data, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // what came before it broke off is worth showing
-	e.readBytes(data)
+	var secrets []string
+	if resp.Request != nil {
+		secrets = secretsOf(resp.Request.Header)
+	}
+	e.readBytes(data, secrets...)
 }
 
-func (e *Error) readBytes(data []byte) {
+// readBytes takes the texts from the body of an answer, without the secrets: some registries repeat what they were sent.
+func (e *Error) readBytes(data []byte, secrets ...string) {
+	show := func(text string) string { return cut(auth.Scrub(text, secrets...)) }
 	var body struct {
 		Errors []struct {
 			Code    string          `json:"code"`
@@ -230,7 +236,7 @@ func (e *Error) readBytes(data []byte) {
 		} `json:"errors"`
 	}
 	if json.Unmarshal(data, &body) != nil || len(body.Errors) == 0 {
-		e.Text = cut(strings.TrimSpace(string(data)))
+		e.Text = show(strings.TrimSpace(string(data)))
 		return
 	}
 	for _, one := range body.Errors[:min(len(body.Errors), maxCodes)] {
@@ -238,8 +244,17 @@ func (e *Error) readBytes(data []byte) {
 		if json.Unmarshal(one.Detail, &detail) != nil && len(one.Detail) > 0 && string(one.Detail) != "null" {
 			detail = string(one.Detail)
 		}
-		e.Codes = append(e.Codes, Code{cut(one.Code), cut(one.Message), cut(detail)})
+		e.Codes = append(e.Codes, Code{show(one.Code), show(one.Message), show(detail)})
 	}
+}
+
+// secretsOf are the texts by which the credential of a request could be known: what was sent, and the password in it.
+func secretsOf(header http.Header) []string {
+	_, sent, _ := strings.Cut(header.Get("Authorization"), " ")
+	if _, password, ok := (&http.Request{Header: header}).BasicAuth(); ok {
+		return []string{sent, password}
+	}
+	return []string{sent}
 }
 
 // discard reads what is left of an answer, if that is little, so that its connection can be used again, and closes it.

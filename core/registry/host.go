@@ -143,7 +143,18 @@ func isPlain(err error) bool {
 
 // serves reports whether u is on the very scheme, host and port of the registry, once its scheme is known.
 func (h *host) serves(u *url.URL) bool {
-	return u.Scheme == h.knownScheme() && u.Host == h.addr
+	return u.Scheme == h.knownScheme() && h.at(u)
+}
+
+// at reports whether u is on the host and port of the registry.
+func (h *host) at(u *url.URL) bool {
+	return canonicalAddr(u.Scheme, u.Host) == canonicalAddr(u.Scheme, h.addr)
+}
+
+// canonicalAddr gives the spellings of one host and port one: some registries say :443 in their own URLs.
+func canonicalAddr(scheme, addr string) string {
+	port := map[string]string{"https": ":443", "http": ":80"}[scheme]
+	return strings.ToLower(strings.TrimSuffix(addr, port))
 }
 
 // knownScheme returns the scheme, or "" while it is not found out.

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/imgscript/imgscript/core/auth"
 )
 
 // maxRedirects is the number of redirects that a request follows; real registries send one or two.
@@ -51,6 +53,20 @@ func follow(from *url.URL, ref, what string) (*url.URL, error) {
 	return to, nil
 }
 
+// followAnswer is follow for what came with an answer. A server that puts the credential that it was sent into a URL would have it sent to whom it likes, and
+// written into logs.
+func followAnswer(resp *http.Response, ref, what string) (*url.URL, error) {
+	for _, secret := range secretsOf(resp.Request.Header) {
+		if len(secret) >= leastTelling && auth.Scrub(ref, secret) != ref {
+			return nil, &egressError{what, "a URL", "it has the credential in it"}
+		}
+	}
+	return follow(resp.Request.URL, ref, what)
+}
+
+// leastTelling is the length in bytes from which on a secret in a URL is no coincidence: a password may be the name of a repository.
+const leastTelling = 16
+
 // redactText shows what is not a URL, without the part that may be secret if it is nearly one.
 func redactText(ref string) string {
 	head, _, cut := strings.Cut(ref, "?")
@@ -61,7 +77,7 @@ func redactText(ref string) string {
 }
 
 func sameOrigin(a, b *url.URL) bool {
-	return a.Scheme == b.Scheme && strings.EqualFold(a.Host, b.Host)
+	return a.Scheme == b.Scheme && canonicalAddr(a.Scheme, a.Host) == canonicalAddr(b.Scheme, b.Host)
 }
 
 // redirector follows redirects. Credentials are dropped at the first hop to another scheme, host or port and stay dropped, since
@@ -78,7 +94,7 @@ func (r *redirector) send(ctx context.Context, req *request) (*http.Response, er
 		if hops == maxRedirects {
 			return nil, &egressError{"redirect", redact(req.url), fmt.Sprintf("it is the last of more than %d", maxRedirects)}
 		}
-		to, err := follow(req.url, resp.Header.Get("Location"), "redirect")
+		to, err := followAnswer(resp, resp.Header.Get("Location"), "redirect")
 		if err != nil {
 			return nil, err
 		}

@@ -64,7 +64,7 @@ func (s *session) moved(resp *http.Response, starting bool) error {
 	if location == "" {
 		return req.failed(&networkError{errors.New("the registry opened an upload and did not say where")})
 	}
-	to, err := follow(resp.Request.URL, location, "upload")
+	to, err := followAnswer(resp, location, "upload")
 	if err != nil {
 		return req.failed(err)
 	}

@@ -79,7 +79,7 @@ func (r *routes) close() {
 // further into private networks than h is.
 func (r *routes) route(hr *http.Request, h *host) (http.RoundTripper, error) {
 	key := routeKey{limit: anywhere}
-	own := h != nil && hr.URL.Host == h.addr
+	own := h != nil && h.at(hr.URL)
 	if !own {
 		key.limit = h.limit()
 		if name := hr.URL.Hostname(); !key.limit.allows(literalReach(name)) {
@@ -167,7 +167,7 @@ func (r *routes) dial(limit reach) func(ctx context.Context, network, addr strin
 
 // watch returns a context that notes how near the registry h itself is, by the address of the connection that it answers on.
 func (r *routes) watch(hr *http.Request, h *host) *http.Request {
-	if h == nil || hr.URL.Host != h.addr || r.proxied(hr) {
+	if h == nil || !h.at(hr.URL) || r.proxied(hr) {
 		return hr
 	}
 	return hr.WithContext(httptrace.WithClientTrace(hr.Context(), &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {

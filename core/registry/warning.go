@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+
+	"github.com/imgscript/imgscript/core/auth"
 )
 
 // maxWarnings is the number of different warnings that a client passes on.
@@ -18,14 +20,14 @@ type warnings struct {
 }
 
 // read takes the warnings from an answer. Only those with code 299 and no date are meant for users (distribution-spec, "Warnings").
-func (w *warnings) read(h http.Header) {
-	for _, value := range h.Values("Warning") {
+func (w *warnings) read(resp *http.Response) {
+	for _, value := range resp.Header.Values("Warning") {
 		rest, ok := strings.CutPrefix(value, `299 - "`)
 		text, whole := strings.CutSuffix(rest, `"`)
 		if !ok || !whole || text == "" {
 			continue
 		}
-		if text = printable(cut(text)); w.isNew(text) {
+		if text = printable(cut(auth.Scrub(text, secretsOf(resp.Request.Header)...))); w.isNew(text) {
 			w.tell(text)
 		}
 	}
