@@ -108,8 +108,7 @@ func (m Map) Keychain(opts *MapOptions) (Keychain, error) {
 	if opts == nil {
 		opts = &MapOptions{}
 	}
-	k := &mapKeychain{entries: map[server]*Entry{}, google: newGoogleExchange(opts.Client, opts.Now)}
-	names := map[server]string{}
+	k := &mapKeychain{entries: map[server]*Entry{}, names: map[server]string{}, google: newGoogleExchange(opts.Client, opts.Now)}
 	var errs []error
 	for _, key := range slices.Sorted(maps.Keys(m)) {
 		s, err := parseServer(key)
@@ -117,7 +116,7 @@ func (m Map) Keychain(opts *MapOptions) (Keychain, error) {
 			errs = append(errs, fmt.Errorf("auth map: %w", err))
 			continue
 		}
-		if other, ok := names[s]; ok {
+		if other, ok := k.names[s]; ok {
 			errs = append(errs, fmt.Errorf("auth map: keys %q and %q are the same place", other, key))
 		}
 		e := m[key]
@@ -125,7 +124,7 @@ func (m Map) Keychain(opts *MapOptions) (Keychain, error) {
 			errs = append(errs, fmt.Errorf("auth map: entry of %q %w", key, err))
 		}
 		e.Credentials = slices.Clone(e.Credentials)
-		names[s], k.entries[s] = key, &e
+		k.names[s], k.entries[s] = key, &e
 	}
 	return k, errors.Join(errs...)
 }
@@ -133,18 +132,25 @@ func (m Map) Keychain(opts *MapOptions) (Keychain, error) {
 type mapKeychain struct {
 	opaque
 	entries map[server]*Entry
+	names   map[server]string // the keys as they were written
 	google  *googleExchange
 }
 
 // Credential implements Keychain.
 func (k *mapKeychain) Credential(ctx context.Context, host, repository string) (Credential, error) {
 	for _, h := range mapHosts(canonicalHost(host)) {
-		if e := k.find(h, repository); e != nil {
-			return k.credential(ctx, host, e)
+		if s, e := k.find(h, repository); e != nil {
+			cred, err := k.credential(ctx, host, e)
+			Note(ctx, Step{Source: mapSource, Detail: fmt.Sprintf("key %q", k.names[s]), Credential: cred, Err: err})
+			return cred, prefix(err, mapSource)
 		}
 	}
+	Note(ctx, Step{Source: mapSource, Detail: "no key for it"})
 	return Credential{}, nil
 }
+
+// Forget implements Forgetter.
+func (k *mapKeychain) Forget(cred Credential) bool { return k.google.forget(cred) }
 
 // mapHosts are the hosts under which an entry may stand, best first.
 func mapHosts(host string) []string {
@@ -154,14 +160,15 @@ func mapHosts(host string) []string {
 	return []string{host}
 }
 
-func (k *mapKeychain) find(host, repository string) *Entry {
-	best, found := -1, (*Entry)(nil)
+// find returns the entry with the longest match and its key; nil when nothing matches.
+func (k *mapKeychain) find(host, repository string) (key server, found *Entry) {
+	best := -1
 	for s, e := range k.entries {
 		if n := s.match(host, repository); n > best {
-			best, found = n, e
+			best, key, found = n, s, e
 		}
 	}
-	return found
+	return key, found
 }
 
 func (k *mapKeychain) credential(ctx context.Context, host string, e *Entry) (Credential, error) {
@@ -172,10 +179,10 @@ func (k *mapKeychain) credential(ctx context.Context, host string, e *Entry) (Cr
 		return fromPair(e.Username, e.Secret, mapSource), nil
 	case len(e.Credentials) > 0:
 		cred, err := k.google.credential(ctx, e.Credentials, mapSource)
-		return cred, prefix(err, "auth map: credentials for %s", host)
+		return cred, prefix(err, "credentials for %s", host)
 	case e.KeyFilename != "":
 		cred, err := k.keyFile(ctx, e)
-		return cred, prefix(err, "auth map: keyFilename for %s", host)
+		return cred, prefix(err, "keyFilename for %s", host)
 	default:
 		return Credential{}, nil
 	}

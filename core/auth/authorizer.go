@@ -123,41 +123,55 @@ func (q question) String() string {
 }
 
 // Do sends a request with the authorization that its scopes need. send is called with the value for the Authorization header, "" for none:
-// once if that goes well, and once more when the answer is 401, after its challenge was answered; so it must be able to send twice. It may run
-// at the same time as the send of other calls. The credential is that of the first scope that changes something, or else of the first by name; no
-// scopes ask for the registry itself.
+// once if that goes well, once more when the answer is 401, after its challenge was answered, and a third time when what was refused then is something
+// that the keychain had kept (see [Forgetter]) and has anew; so it must be able to send thrice. It may run at the same time as the send of other
+// calls. The credential is that of the first scope that changes something, or else of the first by name; no scopes ask for the registry itself.
 //
-// Every answer but a 401 is returned as it is, for the caller to close; errors of send are returned as they are. A second 401 is an error that is
+// Every answer but a 401 is returned as it is, for the caller to close; errors of send are returned as they are. The last 401 is an error that is
 // [ErrDenied], as are the refusal of a token server and a challenge for which no credential is known. Other errors are [ErrRealm], [ErrChallenge],
 // those of the keychain, those of the connection to the token server, and *[ServerError] for what else that one answers. They don't say for
 // which repository it was: the caller knows what it wanted there.
 func (a *Authorizer) Do(ctx context.Context, origin Origin, scopes []Scope, send func(authorization string) (*http.Response, error)) (*http.Response, error) {
 	q := newQuestion(origin, scopes)
-	first, err := a.ready(ctx, q)
+	g, err := a.ready(ctx, q)
 	if err != nil {
 		return nil, err
 	}
-	resp, err := send(first.header)
-	if err != nil || resp.StatusCode != http.StatusUnauthorized {
-		return resp, err
+	forgot := false
+	for try := 1; ; try++ {
+		resp, err := send(g.header)
+		if err != nil || resp.StatusCode != http.StatusUnauthorized {
+			return resp, err
+		}
+		again := try == 1
+		if !forgot && g.direct() && a.forget(g.cred) {
+			forgot, again = true, true
+		}
+		if !again {
+			a.grants.drop(q.key, g.is)
+			return nil, g.refused(origin, resp)
+		}
+		if g, err = a.renew(ctx, q, g, resp); err != nil {
+			return nil, err
+		}
 	}
-	second, err := a.renew(ctx, q, first, resp)
-	if err != nil {
-		return nil, err
-	}
-	resp, err = send(second.header)
-	if err != nil || resp.StatusCode != http.StatusUnauthorized {
-		return resp, err
-	}
-	a.grants.drop(q.key, second.is)
-	return nil, second.refused(origin, resp)
 }
 
-// Explain returns the credential that Do would use, for its Kind, Username and Source; none is one of Kind and Source "anonymous". It sends
-// nothing to the registry. Its errors are those of the keychain; one that is [ErrUnavailable] would not keep Do from trying without a credential.
-func (a *Authorizer) Explain(ctx context.Context, origin Origin, scopes []Scope) (Credential, error) {
-	cred, broken, err := a.credential(ctx, newQuestion(origin, scopes))
-	return cred, errors.Join(broken, err)
+// forget tells the keychain that a credential was refused.
+func (a *Authorizer) forget(cred Credential) bool {
+	f, ok := a.opts.Keychain.(Forgetter)
+	return ok && !cred.Anonymous() && f.Forget(cred)
+}
+
+// refusesCredential reports whether a token server does not take what it was sent. ECR Public says 400 to a password that has expired.
+func refusesCredential(err error) bool {
+	var answer *ServerError
+	return errors.As(err, &answer) && (errors.Is(err, ErrDenied) || answer.Status == http.StatusBadRequest)
+}
+
+// direct reports whether the grant is the credential itself, and not a token that was got for it.
+func (g grant) direct() bool {
+	return g.cred.RegistryToken != "" || strings.HasPrefix(g.header, "Basic ")
 }
 
 // is reports whether two grants send the same.
@@ -240,6 +254,12 @@ func (a *Authorizer) obtain(ctx context.Context, q question, ch challenge) (gran
 			return grant{}, time.Time{}, err
 		}
 		header, until, err := a.answer(ctx, q, ch, cred)
+		if refusesCredential(err) && a.forget(cred) {
+			if now, _, failed := a.credential(ctx, q); failed == nil && now != cred { // the same once more could lock an account
+				cred = now
+				header, until, err = a.answer(ctx, q, ch, cred)
+			}
+		}
 		if err != nil && broken != nil {
 			err = fmt.Errorf("%w; %w", err, broken)
 		}

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -391,29 +390,6 @@ func TestDoReturnsWhatSendReturns(t *testing.T) {
 	got, err := a.Do(t.Context(), reg, nil, func(string) (*http.Response, error) { return want, nil })
 	if got != want || err != nil {
 		t.Errorf("got %v, %v", got, err)
-	}
-}
-
-func TestExplain(t *testing.T) {
-	k, err := Map{"docker.io/me": {Username: "bob", Secret: canary}}.Keychain(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := NewAuthorizer(&AuthorizerOptions{Keychain: k})
-	for repository, want := range map[string]string{
-		"me/app":       `{"kind":"basic","source":"auth map","username":"bob"}`,
-		"library/node": `{"kind":"anonymous","source":"anonymous","username":""}`,
-	} {
-		cred, err := a.Explain(t.Context(), hub, []Scope{{repository, "pull"}})
-		got, _ := json.Marshal(cred)
-		if string(got) != want || err != nil {
-			t.Errorf("%s: got %s, %v", repository, got, err)
-		}
-	}
-	broken := fmt.Errorf("%w: helper x", ErrUnavailable)
-	a = NewAuthorizer(&AuthorizerOptions{Keychain: &fixed{err: broken}})
-	if _, err := a.Explain(t.Context(), hub, nil); !errors.Is(err, ErrUnavailable) {
-		t.Errorf("got %v", err)
 	}
 }
 

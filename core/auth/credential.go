@@ -25,8 +25,8 @@ type Credential struct {
 	IdentityToken string
 	// RegistryToken is sent to the registry as Bearer, as it is.
 	RegistryToken string
-	// Source says where the credential came from: "auth map", "docker config PATH", "credential helper docker-credential-NAME",
-	// "google default credentials", "anonymous".
+	// Source says where the credential came from: "auth map", "docker config PATH", "podman auth file PATH",
+	// "credential helper docker-credential-NAME", "google default credentials", "anonymous".
 	Source string
 }
 
@@ -137,6 +137,12 @@ type Keychain interface {
 	Credential(ctx context.Context, host, repository string) (Credential, error)
 }
 
+// Forgetter is a keychain that keeps answers for a while: those of helpers, access tokens. An [Authorizer] tells it when one is refused.
+type Forgetter interface {
+	// Forget drops a refused credential if it is kept, and reports whether it was: then asking once more may bring a better one.
+	Forget(cred Credential) bool
+}
+
 // ErrUnavailable marks the error of a source that is not meant for one host in particular and does not work: what it would have known
 // is not known, and others may be asked.
 var ErrUnavailable = errors.New("source of credentials does not work")
@@ -173,4 +179,15 @@ func (c *chain) Credential(ctx context.Context, host, repository string) (Creden
 		}
 	}
 	return Credential{}, unavailable
+}
+
+// Forget implements Forgetter.
+func (c *chain) Forget(cred Credential) bool {
+	forgot := false
+	for _, k := range c.keychains {
+		if f, ok := k.(Forgetter); ok && f.Forget(cred) {
+			forgot = true
+		}
+	}
+	return forgot
 }

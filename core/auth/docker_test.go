@@ -150,11 +150,11 @@ func FuzzDockerConfig(f *testing.F) {
 	f.Add([]byte(`{"auths":{"x":null},"credHelpers":null}`), "x", "y")
 	f.Add([]byte(`{"auths":{"reg.example":{"identitytoken":"`+canary+`"}}`), "reg.example", "y")
 	f.Fuzz(func(t *testing.T, data []byte, host, repository string) {
-		config, err := parseDockerConfig("config.json", data)
+		config, err := parseAuthFile(dockerLabel, "config.json", data)
 		if err == nil {
 			config.helper(host, repository)
 			var cred Credential
-			cred, err = config.entry(canonicalHost(host), repository)
+			_, cred, err = config.entry(canonicalHost(host), repository)
 			if !cred.Anonymous() && cred.Source != "docker config config.json" {
 				t.Errorf("%+v has no source", cred)
 			}
@@ -166,7 +166,7 @@ func FuzzDockerConfig(f *testing.F) {
 }
 
 // keyHas reports whether a key of auths, which errors may name, has the text.
-func keyHas(config *dockerConfig, text string) bool {
+func keyHas(config *authFile, text string) bool {
 	if config == nil {
 		return false
 	}

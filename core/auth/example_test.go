@@ -18,10 +18,9 @@ func ExampleMap() {
 		fmt.Println(err)
 		return
 	}
-	a := auth.NewAuthorizer(&auth.AuthorizerOptions{Keychain: auth.Chain(given, auth.Default(nil))})
+	keychain := auth.Chain(given, auth.Default(nil))
 	for _, repository := range []string{"team/app", "other/app"} {
-		cred, err := a.Explain(context.Background(), auth.Origin{Scheme: "https", Host: "reg.example"}, []auth.Scope{{Repository: repository, Actions: "pull"}})
-		fmt.Println(cred, err)
+		fmt.Println(keychain.Credential(context.Background(), "reg.example", repository))
 	}
 	// Output:
 	// basic credential of "bob" from auth map <nil>

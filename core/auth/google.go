@@ -69,34 +69,42 @@ func googleHost(host string) bool {
 // Credential implements Keychain.
 func (g *google) Credential(ctx context.Context, host, _ string) (Credential, error) {
 	if !googleHost(strings.ToLower(host)) {
+		Note(ctx, Step{Source: googleSource, Detail: "for gcr.io, *.gcr.io and *.pkg.dev alone"})
 		return Credential{}, nil
 	}
-	cred, err := g.find(ctx)
+	where, cred, err := g.find(ctx)
+	Note(ctx, Step{Source: googleSource, Detail: where, Credential: cred, Err: err})
 	if err != nil && ctx.Err() == nil {
-		err = fmt.Errorf("%s for %s: %w: %w", googleSource, host, ErrUnavailable, err)
+		err = fmt.Errorf("%s for %s: %w: %w", googleSource, host, ErrUnavailable, prefix(err, "%s", where))
 	}
 	return cred, err
 }
 
-func (g *google) find(ctx context.Context) (Credential, error) {
+// Forget implements Forgetter.
+func (g *google) Forget(cred Credential) bool { return g.exchange.forget(cred) }
+
+// find returns the credential and where it was found or looked for.
+func (g *google) find(ctx context.Context) (where string, cred Credential, err error) {
 	if path := g.opts.Getenv("GOOGLE_APPLICATION_CREDENTIALS"); path != "" {
 		cred, err := g.file(ctx, path)
-		return cred, prefix(err, "GOOGLE_APPLICATION_CREDENTIALS")
+		return "GOOGLE_APPLICATION_CREDENTIALS", cred, err
 	}
 	if path := g.wellKnownFile(); path != "" {
 		cred, err := g.file(ctx, path)
 		if !errors.Is(err, fs.ErrNotExist) {
-			return cred, err
+			return "gcloud's file", cred, err
 		}
 	}
 	if host := g.metadataHost(); host != "" {
-		return g.exchange.metadata(ctx, host)
+		cred, err := g.exchange.metadata(ctx, host)
+		return fmt.Sprintf("metadata server %q", host), cred, err
 	}
-	return Credential{}, nil
+	return "no key file, and no sign of a metadata server", Credential{}, nil
 }
 
+// file exchanges the key in a file.
 func (g *google) file(ctx context.Context, path string) (Credential, error) {
-	data, err := readSmallFile(path)
+	data, _, err := readSmallFile(path)
 	if err != nil {
 		return Credential{}, err
 	}
@@ -129,7 +137,7 @@ func (g *google) metadataHost() string {
 			return metadataAddress
 		}
 	}
-	product, err := readSmallFile(g.opts.ProductName)
+	product, _, err := readSmallFile(g.opts.ProductName)
 	if err == nil && strings.HasPrefix(strings.TrimSpace(string(product)), "Google") {
 		return metadataAddress
 	}

@@ -364,6 +364,7 @@ func TestDefaultOrder(t *testing.T) {
 		k := Default(&Options{
 			Getenv:   env("DOCKER_CONFIG", filepath.Dir(path), "GOOGLE_APPLICATION_CREDENTIALS", named),
 			LookPath: func(string) (string, error) { return "", errors.New("no such program") },
+			RunDir:   "/nonexistent",
 		})
 		if cred, err := k.Credential(t.Context(), c.host, "p/app"); err != nil || cred.Username != c.want {
 			t.Errorf("%s: got %v, %v", c.name, cred, err)

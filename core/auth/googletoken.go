@@ -90,6 +90,11 @@ func newGoogleExchange(client *http.Client, now func() time.Time) *googleExchang
 	}
 }
 
+// forget drops a token that was refused, if it is kept.
+func (x *googleExchange) forget(cred Credential) bool {
+	return x.tokens.dropAll(func(kept Credential) bool { return kept == cred })
+}
+
 // credential exchanges a key for an access token.
 func (x *googleExchange) credential(ctx context.Context, text []byte, source string) (Credential, error) {
 	key, err := parseGoogleKey(text, source == mapSource)
@@ -161,7 +166,7 @@ func (x *googleExchange) metadata(ctx context.Context, host string) (Credential,
 	id := sha256.Sum256([]byte("metadata\x00" + host))
 	return x.tokens.get(ctx, id, func(ctx context.Context) (Credential, time.Time, error) {
 		cred, life, err := x.askMetadata(ctx, host)
-		return cred, x.until(life), prefix(err, "metadata server %q", host)
+		return cred, x.until(life), err
 	})
 }
 

@@ -17,6 +17,8 @@ import (
 const (
 	helperPrefix  = "docker-credential-"
 	helperTimeout = 5 * time.Minute
+	// helperPatience is how long a helper may be silent before the user is told whom everything waits for.
+	helperPatience = 5 * time.Second
 	// helperMemory is how long an answer is used: a run asks for many repositories at once, and some helpers fail when called in quick
 	// succession. Longer, and it could outlive a short token.
 	helperMemory = 30 * time.Second
@@ -34,6 +36,8 @@ var helperName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 type helpers struct {
 	lookPath func(string) (string, error)
 	timeout  time.Duration
+	patience time.Duration // after which the user is told that a helper is silent
+	notice   func(string)
 	now      func() time.Time
 	answers  *memo[helperKey, Credential]
 }
@@ -41,57 +45,93 @@ type helpers struct {
 type helperKey struct{ name, server string }
 
 func newHelpers(opts *DockerOptions) *helpers {
-	h := &helpers{lookPath: opts.LookPath, timeout: opts.HelperTimeout, now: opts.Now}
+	h := &helpers{lookPath: opts.LookPath, timeout: opts.HelperTimeout, patience: helperPatience, notice: opts.Notice, now: opts.Now}
 	if h.lookPath == nil {
 		h.lookPath = exec.LookPath
 	}
 	if h.timeout <= 0 {
 		h.timeout = helperTimeout
 	}
-	if h.now == nil {
-		h.now = time.Now
-	}
 	h.answers = newMemo[helperKey, Credential](h.now)
 	return h
 }
 
-// get asks the helper name for a server. Its errors name both, and never what the helper printed.
+// forget drops a credential that was refused, if it is kept.
+func (h *helpers) forget(cred Credential) bool {
+	return h.answers.dropAll(func(kept Credential) bool { return kept == cred })
+}
+
+// get asks the helper name for a server.
 func (h *helpers) get(ctx context.Context, name, server string) (Credential, error) {
 	return h.answers.get(ctx, helperKey{name, server}, func(ctx context.Context) (Credential, time.Time, error) {
-		cred, err := h.run(ctx, name, server)
-		if err != nil {
-			err = fmt.Errorf("credential helper %q for %s: %w", helperPrefix+name, server, err)
+		var found *credentials.Credentials
+		err := h.call(ctx, name, server, func(program client.ProgramFunc) (err error) {
+			found, err = client.Get(program, server)
+			return err
+		})
+		var cred Credential
+		switch {
+		case credentials.IsErrCredentialsNotFound(err):
+			err = nil
+		case err == nil && found.Secret != "":
+			cred = fromPair(found.Username, found.Secret, "credential helper "+helperPrefix+name)
 		}
 		return cred, h.now().Add(helperMemory), err
 	})
 }
 
-func (h *helpers) run(ctx context.Context, name, server string) (Credential, error) {
+// call does something with the helper name for a server. Its errors name both, and never what the helper printed, but for the one that says
+// that the helper has no credentials, which is returned as it is.
+func (h *helpers) call(ctx context.Context, name, server string, do func(client.ProgramFunc) error) error {
+	err := h.run(ctx, name, do)
+	if credentials.IsErrCredentialsNotFound(err) {
+		return err
+	}
+	return prefix(err, "credential helper %q for %s", helperPrefix+name, server)
+}
+
+func (h *helpers) run(ctx context.Context, name string, do func(client.ProgramFunc) error) error {
 	if !helperName.MatchString(name) {
-		return Credential{}, errors.New("a helper's name has letters, digits, '.', '_' and '-' only")
+		return errors.New("a helper's name has letters, digits, '.', '_' and '-' only")
 	}
 	path, err := h.lookPath(helperPrefix + name)
 	if err != nil {
-		return Credential{}, fmt.Errorf("not found on PATH: %w", unwrapExec(err))
+		return fmt.Errorf("not found on PATH: %w", unwrapExec(err))
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, h.timeout, fmt.Errorf("no answer within %v", h.timeout))
 	defer cancel()
+	defer h.watch(name)()
 	p := &program{}
-	found, err := client.Get(func(args ...string) client.Program {
+	err = do(func(args ...string) client.Program {
 		p.run = func(in io.Reader) ([]byte, error) { return runHelper(ctx, in, path, args...) }
 		return p
-	}, server)
+	})
 	switch {
-	case err == nil && found.Secret == "":
-		return Credential{}, nil
-	case err == nil:
-		return fromPair(found.Username, found.Secret, "credential helper "+helperPrefix+name), nil
-	case credentials.IsErrCredentialsNotFound(err):
-		return Credential{}, nil
+	case err == nil || credentials.IsErrCredentialsNotFound(err):
+		return err
 	case p.err != nil: // not err: it has what the helper printed
-		return Credential{}, p.err
+		return p.err
 	default:
-		return Credential{}, errors.New("its answer is not the JSON that the protocol asks for")
+		return errors.New("its answer is not the JSON that the protocol asks for")
+	}
+}
+
+// watch tells the user when a helper is silent for long: it may be waiting for them. The caller calls stop when it has answered.
+func (h *helpers) watch(name string) (stop func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		timer := time.NewTimer(h.patience)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			h.notice(fmt.Sprintf("still waiting for the credential helper %s%s", helperPrefix, name))
+		case <-done:
+		}
+	}()
+	return func() {
+		close(done)
+		<-ended
 	}
 }
 

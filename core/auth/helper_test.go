@@ -56,6 +56,8 @@ func newHelperDir(t *testing.T) helperDir {
 		"floods":   `echo $$ >$D/pid; while :; do echo ` + canary + strings.Repeat("x", 1000) + `; done`,
 		"leaves":   `echo '{"Username":"bob","Secret":"s"}'; sleep 1000 & echo $! >$D/child`,
 		"killed":   `kill -9 $$`,
+		"slow":     `while [ ! -e $D/told ]; do sleep 0.01; done; echo '{"Username":"bob","Secret":"s"}'`,
+		"renews":   `echo x >>$D/asked; echo '{"Username":"bob","Secret":"'$(wc -l <$D/asked | tr -d ' ')'"}'`,
 		"Upper.X_": `echo '{"Username":"bob","Secret":"` + canary + `"}'`,
 	} {
 		script := "#!/bin/sh\nD=" + dir + "\n" + body + "\n"

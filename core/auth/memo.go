@@ -118,6 +118,20 @@ func (m *memo[K, V]) drop(key K, stale func(V) bool) {
 	}
 }
 
+// dropAll forgets all values that are stale, and reports whether there were any.
+func (m *memo[K, V]) dropAll(stale func(V) bool) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	dropped := false
+	for key, s := range m.slots {
+		if s.ready && s.err == nil && stale(s.value) {
+			delete(m.slots, key)
+			dropped = true
+		}
+	}
+	return dropped
+}
+
 // good reports whether a finished slot still holds; the lock is held.
 func (m *memo[K, V]) good(s *slot[V]) bool {
 	return s.err == nil && (s.until.IsZero() || m.now().Before(s.until))
