@@ -30,8 +30,9 @@ type AuthorizerOptions struct {
 // it may be used by many goroutines at once.
 type Authorizer struct {
 	opaque
-	opts   AuthorizerOptions
-	grants *memo[grantKey, grant]
+	opts      AuthorizerOptions
+	grants    *memo[grantKey, grant]
+	refreshes *memo[exchangeKey, string]
 
 	mu         sync.Mutex
 	challenges map[Origin]challenge // the last one that was answered
@@ -65,7 +66,12 @@ func NewAuthorizer(opts *AuthorizerOptions) *Authorizer {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Authorizer{opts: o, grants: newMemo[grantKey, grant](o.Now), challenges: map[Origin]challenge{}}
+	return &Authorizer{
+		opts:       o,
+		grants:     newMemo[grantKey, grant](o.Now),
+		refreshes:  newMemo[exchangeKey, string](o.Now),
+		challenges: map[Origin]challenge{},
+	}
 }
 
 // Scope is a repository and what is to be done there.
@@ -294,17 +300,28 @@ func (a *Authorizer) answer(ctx context.Context, q question, ch challenge, cred 
 		}
 		return "Basic " + encodeBasic(user, password), time.Time{}, nil
 	}
+	t, err := a.tokenRequest(q, ch, cred)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	start := a.opts.Now()
+	answer, err := t.token(ctx)
+	return "Bearer " + answer.token, answer.until(start), err
+}
+
+// tokenRequest is the request for the token that a challenge wants, if the credential may go there.
+func (a *Authorizer) tokenRequest(q question, ch challenge, cred Credential) (*tokenRequest, error) {
 	if ch.scheme == "" {
-		return "", time.Time{}, ch.bad
+		return nil, ch.bad
 	}
 	realm, err := parseRealm(q.key.origin, ch.params["realm"])
 	if err == nil && !cred.Anonymous() {
 		err = prefix(vetRealm(q.key.origin, realm, a.opts.AllowRealm), "%s", cred)
 	}
 	if err != nil {
-		return "", time.Time{}, err
+		return nil, err
 	}
-	t := &tokenRequest{realm: realm, service: ch.params["service"], scopes: q.scopes, cred: cred, client: a.opts.Client, now: a.opts.Now}
-	token, until, err := t.token(ctx)
-	return "Bearer " + token, until, err
+	return &tokenRequest{
+		realm: realm, service: ch.params["service"], scopes: q.scopes, cred: cred, client: a.opts.Client, now: a.opts.Now, refreshes: a.refreshes,
+	}, nil
 }

@@ -9,8 +9,11 @@
 //
 //   - [Map], the auth map of a script: keys "host" or "host/path", the longest match by whole components wins;
 //   - [Docker], Docker's config.json with its credential helpers;
+//   - [Podman], the auth.json of Podman, buildah and skopeo;
 //   - [Google], Google's default credentials, for Google's registries alone;
-//   - [Chain], several in order, and [Default], which is Docker, then Google, then nothing.
+//   - [Chain], several in order, and [Default], which is Docker, then Podman, then Google, then nothing.
+//
+// [Explain] tells what each of them said.
 //
 // A source that is broken says so with its name. Where the environment names it for this very host (credHelpers, an entry in auths, an entry of
 // an auth map), that is the end. Where it is a general source (the credsStore helper, Google's default credentials), the error is
@@ -26,8 +29,11 @@
 //   - Basic: the user and password of the credential (RFC 7617).
 //   - Bearer: a token from the realm that the challenge names (https://distribution.github.io/distribution/spec/auth/token/): by GET, with the
 //     credential as Basic or anonymously; for identity tokens by POST (https://distribution.github.io/distribution/spec/auth/oauth/), and by GET
-//     where the server cannot answer that.
+//     where the server cannot answer that. An access token of Microsoft Entra ID, given to a registry of Azure's as an identity token or as the
+//     password of the user 00000000-0000-0000-0000-000000000000, is exchanged for an identity token first.
 //   - A registry token is sent as Bearer as it is, whatever the challenge.
+//
+// What a keychain keeps (the answer of a helper, an access token) and a registry or a token server refuses is asked for once more: see [Forgetter].
 //
 // Tokens are kept for each registry and set of scopes until shortly before they expire, or until a 401 refuses them. One request for a
 // token is made at once; those who wait for it can leave, and the last to leave ends it.

@@ -29,19 +29,44 @@ func (o Origin) name() string {
 // hostname is Host without the port.
 func (o Origin) hostname() string { return (&url.URL{Host: o.Host}).Hostname() }
 
-// parseRealm reads the URL of a token server. One that would be asked over http for an https registry is no URL to ask anything of, with credentials
-// or without.
+// parseRealm reads the URL of a token server, mended if need be. One that would be asked over http for an https registry is no URL to ask anything
+// of, with credentials or without.
 func parseRealm(origin Origin, realm string) (*url.URL, error) {
-	u, err := url.Parse(realm)
+	u, err := url.Parse(mendRealm(origin, realm))
 	if err != nil || u.Hostname() == "" || u.User != nil || u.Opaque != "" || u.Scheme != "https" && u.Scheme != "http" {
 		return nil, fmt.Errorf("%w: the realm %q is not a URL that can be asked for a token", ErrChallenge, quotable(realm))
 	}
 	if u.Scheme == "http" && origin.Scheme != "http" {
-		return nil, fmt.Errorf("%w: the realm of an https registry is on http: %q", ErrRealm, redactURL(u))
+		return nil, fmt.Errorf("%w: the registry is on https and its token server on http, %q; who runs the registry has to give it its https address "+
+			"(Nexus: the base URL, or X-Forwarded-Proto in the proxy)", ErrRealm, redactURL(u))
 	}
 	u.Fragment = ""
 	return u, nil
 }
+
+// mendRealm puts right what Nexus behind a proxy is known to get wrong: a port that stands twice (sonatype/nexus-public#611, #651), and the scheme
+// "null" (#565), for which the registry's own is taken.
+func mendRealm(origin Origin, realm string) string {
+	scheme, rest, ok := strings.Cut(realm, "://")
+	if !ok {
+		return realm
+	}
+	if scheme == "null" {
+		scheme = origin.Scheme
+	}
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	host := rest[:end]
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && isPort(host[i+1:]) && strings.HasSuffix(host[:i], host[i:]) {
+		host = host[:i]
+	}
+	return scheme + "://" + host + rest[end:]
+}
+
+// isPort reports whether a text is a number.
+func isPort(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
 // vetRealm says whether a credential for origin may go to a realm (see the package's "Where credentials go").
 func vetRealm(origin Origin, realm *url.URL, allow func(Origin, *url.URL) bool) error {

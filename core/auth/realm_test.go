@@ -71,8 +71,8 @@ func TestVetRealm(t *testing.T) {
 
 func TestParseRealmRefuses(t *testing.T) {
 	for _, realm := range []string{"", "//evil.test/token", "/token", "token", "ftp://reg.example/token", "https:///token", "https:reg.example",
-		"https://user:pw@reg.example/token", "https://reg.example:5002:5002/token", "null://reg.example/token", "https://[::1/", "https://reg.example/\x1b[31m",
-		"file:///etc/passwd", "https://:443/token"} {
+		"https://user:pw@reg.example/token", "https://reg.example:5002:5003/token", "https://reg.example:5002:5002:5002/token", "nul://reg.example/token",
+		"null:///token", "https://[::1/", "https://reg.example/\x1b[31m", "file:///etc/passwd", "https://:443/token", "https://:443:443/token"} {
 		u, err := parseRealm(Origin{Scheme: "https", Host: "reg.example"}, realm)
 		if err == nil || !errors.Is(err, ErrChallenge) {
 			t.Errorf("%q: got %v, %v", realm, u, err)
@@ -81,8 +81,54 @@ func TestParseRealmRefuses(t *testing.T) {
 			t.Errorf("%q: the error has its control characters", realm)
 		}
 	}
-	if _, err := parseRealm(Origin{Scheme: "https", Host: "reg.example"}, "http://reg.example/token"); !errors.Is(err, ErrRealm) {
+	_, err := parseRealm(Origin{Scheme: "https", Host: "reg.example"}, "http://reg.example/token")
+	if !errors.Is(err, ErrRealm) || !strings.Contains(err.Error(), "who runs the registry has to give it its https address") {
 		t.Errorf("http realm of an https registry: %v", err)
+	}
+}
+
+// TestParseRealmMends is what Nexus behind a proxy says (sonatype/nexus-public#611, #651, #565).
+func TestParseRealmMends(t *testing.T) {
+	for realm, want := range map[string]string{
+		"https://reg.example:5002:5002/v2/token":          "https://reg.example:5002/v2/token",
+		"https://reg.example:5002:5002":                   "https://reg.example:5002",
+		"https://[::1]:5002:5002/v2/token?x=y":            "https://[::1]:5002/v2/token?x=y",
+		"https://[fe80::5:5]/v2/token":                    "https://[fe80::5:5]/v2/token",
+		"null://reg.example/v2/token":                     "https://reg.example/v2/token",
+		"null://reg.example:5002:5002/v2/token":           "https://reg.example:5002/v2/token",
+		"https://reg.example/v2/token?at=x:5002:5002#top": "https://reg.example/v2/token?at=x:5002:5002",
+	} {
+		u, err := parseRealm(Origin{Scheme: "https", Host: "reg.example"}, realm)
+		if err != nil || u.String() != want {
+			t.Errorf("%s: got %v, %v; want %s", realm, u, err, want)
+		}
+	}
+	u, err := parseRealm(Origin{Scheme: "http", Host: "localhost:5000"}, "null://localhost:5000/v2/token")
+	if err != nil || u.String() != "http://localhost:5000/v2/token" {
+		t.Errorf("a registry on http: got %v, %v", u, err)
+	}
+}
+
+// TestMendedRealm gets a token from where a mended realm leads.
+func TestMendedRealm(t *testing.T) {
+	for _, realm := range []string{"https://reg.example.com:443:443/v2/token", "null://reg.example.com/v2/token"} {
+		w := newWorld(t)
+		host := strings.Split(strings.TrimPrefix(strings.TrimPrefix(realm, "https://"), "null://"), "/")[0]
+		host = strings.TrimSuffix(host, ":443")
+		w.handle("reg.example.com", func(rw http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.URL.Path == "/v2/token":
+				rw.Write([]byte(`{"token":"t"}`))
+			case r.Header.Get("Authorization") != "Bearer t":
+				rw.Header().Set("Www-Authenticate", `Bearer realm="`+realm+`",service="`+realm+`"`)
+				rw.WriteHeader(401)
+			}
+		})
+		w.handle(host, w.handlers["reg.example.com"])
+		a := NewAuthorizer(&AuthorizerOptions{Keychain: &fixed{cred: Credential{Username: "bob", Password: canary}}, Client: w.client})
+		if status, err := w.call(a, reg, pull); status != 200 || err != nil {
+			t.Errorf("%s: got %d, %v", realm, status, err)
+		}
 	}
 }
 

@@ -33,31 +33,37 @@ type tokenRequest struct {
 	service string
 	scopes  []string
 	cred    Credential
+	login   bool // ask for an identity token, too
 	client  *http.Client
 	now     func() time.Time
+	// refreshes keeps the refresh tokens that were got for access tokens of Microsoft Entra ID.
+	refreshes *memo[exchangeKey, string]
 }
 
-// token gets a token, and the time until which to use it.
-func (t *tokenRequest) token(ctx context.Context) (string, time.Time, error) {
-	start := t.now()
+// token gets a token.
+func (t *tokenRequest) token(ctx context.Context) (tokenAnswer, error) {
 	resp, err := t.send(ctx)
 	if err != nil {
-		return "", time.Time{}, err
+		return tokenAnswer{}, err
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return "", time.Time{}, t.refused(resp)
+		return tokenAnswer{}, t.refused(resp)
 	}
 	defer resp.Body.Close()
 	answer, err := readTokenAnswer(resp.Body)
 	if err != nil {
-		return "", time.Time{}, fmt.Errorf("token server %s: %w", redactURL(t.realm), err)
+		return tokenAnswer{}, fmt.Errorf("token server %s: %w", redactURL(t.realm), err)
 	}
-	return answer.token, answer.until(start), nil
+	return answer, nil
 }
 
 // send posts an identity token, and gets where that is not what the server knows: Docker Hub, Azure (400), Google (404) and Artifactory (401)
 // have all been seen to refuse POST and to take the same credential by GET.
 func (t *tokenRequest) send(ctx context.Context) (*http.Response, error) {
+	var err error
+	if t.cred, err = t.exchanged(ctx); err != nil {
+		return nil, err
+	}
 	if t.cred.IdentityToken == "" {
 		return t.get(ctx)
 	}
@@ -85,6 +91,10 @@ func (t *tokenRequest) get(ctx context.Context) (*http.Response, error) {
 	}
 	client := sameHostRedirects(t.client)
 	user, password, ok := t.cred.basic()
+	if t.login {
+		query.Set("offline_token", "true")
+		query.Set("client_id", clientID)
+	}
 	if ok {
 		query.Set("account", user)
 		client = withoutRedirects(t.client)
@@ -109,6 +119,10 @@ func (t *tokenRequest) post(ctx context.Context) (*http.Response, error) {
 		"client_id":     {clientID},
 		"scope":         {strings.Join(t.scopes, " ")},
 	}
+	return t.postForm(ctx, form)
+}
+
+func (t *tokenRequest) postForm(ctx context.Context, form url.Values) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.realm.String(), strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, requestError(t.realm, err)
@@ -136,31 +150,44 @@ func (t *tokenRequest) refused(resp *http.Response) error {
 
 // tokenAnswer is a token and how long it lives from its issue on.
 type tokenAnswer struct {
-	token  string
-	life   time.Duration
-	issued time.Time // zero if the server does not say
+	token   string
+	refresh string // an identity token, if the server gives one
+	life    time.Duration
+	issued  time.Time // zero if the server does not say
 }
 
-// readTokenAnswer reads "token", or "access_token" as OAuth2 calls it. Servers write expires_in as a number or a string, or leave it out. Errors
-// repeat nothing of the answer.
-func readTokenAnswer(r io.Reader) (tokenAnswer, error) {
+// tokenBody is what token servers write. expires_in may be a number or a string, or be left out.
+type tokenBody struct {
+	Token        string          `json:"token"`
+	AccessToken  string          `json:"access_token"` // as OAuth2 calls it
+	RefreshToken string          `json:"refresh_token"`
+	ExpiresIn    json.RawMessage `json:"expires_in"`
+	IssuedAt     string          `json:"issued_at"`
+}
+
+// readTokenBody reads a token server's answer. Its errors repeat nothing of that.
+func readTokenBody(r io.Reader) (tokenBody, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxTokenAnswer+1))
 	if err != nil {
-		return tokenAnswer{}, fmt.Errorf("read its answer: %w", err)
+		return tokenBody{}, fmt.Errorf("read its answer: %w", err)
 	}
 	if len(data) > maxTokenAnswer {
-		return tokenAnswer{}, fmt.Errorf("its answer has more than %d bytes", maxTokenAnswer)
+		return tokenBody{}, fmt.Errorf("its answer has more than %d bytes", maxTokenAnswer)
 	}
-	var body struct {
-		Token       string          `json:"token"`
-		AccessToken string          `json:"access_token"`
-		ExpiresIn   json.RawMessage `json:"expires_in"`
-		IssuedAt    string          `json:"issued_at"`
-	}
+	var body tokenBody
 	if json.Unmarshal(data, &body) != nil {
-		return tokenAnswer{}, errors.New("its answer is not the JSON of a token")
+		return tokenBody{}, errors.New("its answer is not the JSON of a token")
 	}
-	answer := tokenAnswer{token: body.Token, life: tokenLife(body.ExpiresIn)}
+	return body, nil
+}
+
+// readTokenAnswer reads an answer that has to have a token.
+func readTokenAnswer(r io.Reader) (tokenAnswer, error) {
+	body, err := readTokenBody(r)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	answer := tokenAnswer{token: body.Token, refresh: body.RefreshToken, life: tokenLife(body.ExpiresIn)}
 	if answer.token == "" {
 		answer.token = body.AccessToken
 	}
