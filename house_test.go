@@ -21,7 +21,7 @@ var arrows = []struct {
 	{"core/content", nil},
 	{"core/atomicfile", nil},
 	{"core/nearest", nil},
-	{"core/auth", nil},
+	{"core/auth", []string{"core/atomicfile"}},
 	{"core/cache", []string{"core/atomicfile", "core/content"}},
 	{"core/layer", []string{"core/content", "core/nearest"}},
 	{"core/image", []string{"core/content", "core/layer"}},

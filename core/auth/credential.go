@@ -16,6 +16,9 @@ const anonymousSource = "anonymous"
 // zeroUser is the user name that Azure's registries give together with an identity token, and take with one as password.
 const zeroUser = "00000000-0000-0000-0000-000000000000"
 
+// tokenUser is the user name by which helpers say that a secret is an identity token.
+const tokenUser = "<token>"
+
 // Credential is what one source knows for one repository. The zero value is anonymous. RegistryToken goes before IdentityToken, that
 // before Username and Password. It never prints, logs or encodes its secrets; whoever needs them reads the fields.
 type Credential struct {
@@ -124,7 +127,7 @@ func encodeBasic(user, password string) string {
 // fromPair makes a credential of a user name and a secret as helpers and config files have them: the user "<token>" marks an
 // identity token (docker-credential-helpers, Azure's registries).
 func fromPair(username, secret, source string) Credential {
-	if username == "<token>" {
+	if username == tokenUser {
 		return Credential{IdentityToken: secret, Source: source}
 	}
 	return Credential{Username: username, Password: secret, Source: source}

@@ -13,7 +13,8 @@
 //   - [Google], Google's default credentials, for Google's registries alone;
 //   - [Chain], several in order, and [Default], which is Docker, then Podman, then Google, then nothing.
 //
-// [Explain] tells what each of them said.
+// [Explain] tells what each of them said. [Store] keeps the credentials of a login where Docker does, and [Authorizer.Login] asks the registry
+// about them first.
 //
 // A source that is broken says so with its name. Where the environment names it for this very host (credHelpers, an entry in auths, an entry of
 // an auth map), that is the end. Where it is a general source (the credsStore helper, Google's default credentials), the error is

@@ -37,28 +37,38 @@ func (d helperDir) read(t *testing.T, name string) string {
 	return string(data)
 }
 
+// keeps is a helper that keeps one credential, in the form in which it gets it.
+const keeps = `case $1 in
+store) cat >$D/kept ;;
+get) cat >/dev/null; if [ -e $D/kept ]; then cat $D/kept; else echo 'credentials not found in native keychain'; exit 1; fi ;;
+erase) cat >$D/erased; rm $D/kept ;;
+esac`
+
 // newHelperDir writes the scripts of all tests at once, before any runs: a file that is open for writing in a forked process
 // cannot be executed. $D is the directory.
 func newHelperDir(t *testing.T) helperDir {
 	t.Helper()
 	dir := t.TempDir()
 	for name, body := range map[string]string{
-		"good":     `echo "$#:$1:$(cat)" >>$D/calls; echo '{"ServerURL":"x","Username":"bob","Secret":"` + canary + `"}'`,
-		"token":    `echo '{"Username":"<token>","Secret":"` + canary + `"}'`,
-		"nothing":  `echo 'credentials not found in native keychain'; exit 1`,
-		"blank":    `echo '{"Username":"","Secret":""}'`,
-		"junk":     `echo "hello ` + canary + `"`,
-		"silent":   `true`,
-		"binary":   `printf '\000\377\033[31m'`,
-		"fails":    `echo "` + canary + `"; echo "` + canary + `" >&2; exit 3`,
-		"says":     `echo 'no credentials server URL'; exit 1`,
-		"hangs":    `echo $$ >$D/pid; sleep 1000 & echo $! >$D/child; wait`,
-		"floods":   `echo $$ >$D/pid; while :; do echo ` + canary + strings.Repeat("x", 1000) + `; done`,
-		"leaves":   `echo '{"Username":"bob","Secret":"s"}'; sleep 1000 & echo $! >$D/child`,
-		"killed":   `kill -9 $$`,
-		"slow":     `while [ ! -e $D/told ]; do sleep 0.01; done; echo '{"Username":"bob","Secret":"s"}'`,
-		"renews":   `echo x >>$D/asked; echo '{"Username":"bob","Secret":"'$(wc -l <$D/asked | tr -d ' ')'"}'`,
-		"Upper.X_": `echo '{"Username":"bob","Secret":"` + canary + `"}'`,
+		"good":          `echo "$#:$1:$(cat)" >>$D/calls; echo '{"ServerURL":"x","Username":"bob","Secret":"` + canary + `"}'`,
+		"token":         `echo '{"Username":"<token>","Secret":"` + canary + `"}'`,
+		"nothing":       `echo 'credentials not found in native keychain'; exit 1`,
+		"blank":         `echo '{"Username":"","Secret":""}'`,
+		"junk":          `echo "hello ` + canary + `"`,
+		"silent":        `true`,
+		"binary":        `printf '\000\377\033[31m'`,
+		"fails":         `echo "` + canary + `"; echo "` + canary + `" >&2; exit 3`,
+		"says":          `echo 'no credentials server URL'; exit 1`,
+		"hangs":         `echo $$ >$D/pid; sleep 1000 & echo $! >$D/child; wait`,
+		"floods":        `echo $$ >$D/pid; while :; do echo ` + canary + strings.Repeat("x", 1000) + `; done`,
+		"leaves":        `echo '{"Username":"bob","Secret":"s"}'; sleep 1000 & echo $! >$D/child`,
+		"killed":        `kill -9 $$`,
+		"keeps":         keeps,
+		"pass":          keeps,
+		"secretservice": keeps,
+		"slow":          `while [ ! -e $D/told ]; do sleep 0.01; done; echo '{"Username":"bob","Secret":"s"}'`,
+		"renews":        `echo x >>$D/asked; echo '{"Username":"bob","Secret":"'$(wc -l <$D/asked | tr -d ' ')'"}'`,
+		"Upper.X_":      `echo '{"Username":"bob","Secret":"` + canary + `"}'`,
 	} {
 		script := "#!/bin/sh\nD=" + dir + "\n" + body + "\n"
 		if err := os.WriteFile(filepath.Join(dir, helperPrefix+name), []byte(script), 0o700); err != nil {

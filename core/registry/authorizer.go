@@ -67,8 +67,12 @@ func refusesToken(resp *http.Response) bool {
 }
 
 func (a *authorizer) do(ctx context.Context, req *request, send func(authorization string) (*http.Response, error)) (*http.Response, error) {
-	origin := auth.Origin{Scheme: req.url.Scheme, Host: req.host.addr, Name: req.host.name}
-	return a.auth.Do(ctx, origin, req.scopes, send)
+	return a.auth.Do(ctx, req.origin(), req.scopes, send)
+}
+
+// origin is the registry of a request whose scheme is known.
+func (r *request) origin() auth.Origin {
+	return auth.Origin{Scheme: r.url.Scheme, Host: r.host.addr, Name: r.host.name}
 }
 
 func authorized(req *request, authorization string) *request {

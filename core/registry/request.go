@@ -86,18 +86,21 @@ func (r *request) to(mirror *host) *request {
 	return c
 }
 
-// sendTo passes a request through everything that stands between a repository and the wire, outermost first.
+// sendTo passes a request through everything that stands between a repository and the wire.
 func (c *Client) sendTo(ctx context.Context, req *request) (*http.Response, error) {
-	s := c.shared
+	return c.shared.chain(func(next sender) sender { return &authorizer{next: next, auth: c.auth, fresh: c.fresh} }).send(ctx, req)
+}
+
+// chain puts together what stands between a request and the wire, innermost first; authorize makes the sender that adds credentials.
+func (s *shared) chain(authorize func(next sender) sender) sender {
 	var chain sender = &wire{routes: s.routes, agent: s.opts.UserAgent, timeouts: s.opts.Timeouts, warn: s.warning}
 	plain := chain
 	chain = &redirector{next: chain}
 	chain = &pacer{next: chain, now: s.opts.Now, sleep: s.opts.Sleep}
-	chain = &authorizer{next: chain, auth: c.auth, fresh: c.fresh}
+	chain = authorize(chain)
 	chain = &schemer{next: chain, probe: plain}
 	chain = &reporter{next: chain, now: s.opts.Now}
-	chain = &retrier{next: chain, shared: s}
-	return chain.send(ctx, req)
+	return &retrier{next: chain, shared: s}
 }
 
 // schemer completes URLs that have no scheme yet.

@@ -3,6 +3,8 @@
 package auth
 
 import (
+	"io/fs"
+	"os"
 	"os/exec"
 	"syscall"
 )
@@ -11,4 +13,11 @@ import (
 func ownProcessGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+}
+
+// keepOwner gives a file the owner that it had. Who may not do that is the owner already.
+func keepOwner(root *os.Root, name string, old fs.FileInfo) {
+	if stat, ok := old.Sys().(*syscall.Stat_t); ok {
+		root.Chown(name, int(stat.Uid), int(stat.Gid))
+	}
 }
