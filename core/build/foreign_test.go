@@ -245,7 +245,7 @@ func TestForeignRefused(t *testing.T) {
 		want   []string
 		asked  int // requests to files.example
 	}{
-		{"all fail", []string{"https://files.example/a?sig=s1gnature", "https://files.example/b"}, status(404), nil, []string{": 404 not found; foreign layer sha256:", "files.example/a?sig=…: 404", "files.example/b: 404"}, 2},
+		{"all fail", []string{"https://files.example/a?sig=s1gnature", "https://files.example/b"}, status(404), nil, []string{"; foreign layer sha256:", "404 not found (GET https://files.example/a?sig=…)", "404 not found (GET https://files.example/b)"}, 2},
 		{"plain HTTP", []string{"http://files.example/a"}, nil, nil, []string{"refused read to http://files.example/a: it is not HTTPS"}, 0},
 		{"metadata", []string{"https://169.254.169.254/latest/"}, nil, nil, []string{"link-local"}, 0},
 		{"this computer", []string{"https://localhost/a", "https://[::1]/a"}, nil, nil, []string{"this computer"}, 0},
