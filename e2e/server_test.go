@@ -60,6 +60,7 @@ var anyKind = kinds[0]
 type server struct {
 	host string // 127.0.0.1:PORT
 	auth string // "user:password" for the config files of users, or ""
+	data string // the directory of its storage, if it has one
 	stop func()
 }
 
@@ -111,7 +112,8 @@ func start(t *testing.T, k kind) *server {
 		return s
 	}
 	command, dir := tool(t, k.command), t.TempDir()
-	text := fmt.Sprintf(config, filepath.Join(dir, "data")) + configAuth(t, k.auth, dir)
+	s.data = filepath.Join(dir, "data")
+	text := fmt.Sprintf(config, s.data) + configAuth(t, k.auth, dir)
 	writeFile(t, filepath.Join(dir, "config.yml"), text)
 	cmd := exec.Command(command, "serve", filepath.Join(dir, "config.yml"))
 	cmd.Env = append(os.Environ(), "OTEL_TRACES_EXPORTER=none") // distribution v3 sends its traces to a collector otherwise
