@@ -75,12 +75,13 @@ func (v *victim) kill(n int) {
 	for killed < n {
 		round := v.next()
 		moment := time.Duration(v.rng.Float64() * float64(whole))
+		began := time.Now()
 		if v.dies(round, moment) {
 			killed++
 		} else if ended++; ended > 10*n+100 {
 			v.t.Fatalf("%d runs were killed and %d ended before", killed, ended)
 		} else {
-			whole -= whole / 20 // it takes less time than it seemed
+			whole = (whole + time.Since(began)) / 2 // it takes less time than it seemed
 		}
 		v.check(v.rounds)
 		v.checkCache()

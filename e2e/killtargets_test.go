@@ -46,7 +46,7 @@ func copyToLayout(t *testing.T) *victim {
 	v := &victim{world: newWorld(t, map[string]*server{"REG": start(t, kinds[0])})}
 	v.args = []string{"copy", v.hosts["REG"] + "/app:roundROUND", "oci:" + v.path("out"), "--progress", "quiet"}
 	v.prepare = func(round string) {
-		v.change("changes", 6<<20)
+		v.change("changes", 8<<20)
 		v.save(`
 img = image("scratch", REG + "/app:round` + round + `")
 img.add_files({"/changes": "changes"})
