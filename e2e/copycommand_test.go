@@ -76,8 +76,8 @@ func sum(all []saved) (n int) {
 	return n
 }
 
-// TestCopyReferrersCommand takes along what crane and other clients keep for registries without lists of referrers, which both are: an index under a tag,
-// and cosign's tags.
+// TestCopyReferrersCommand takes along what refers to an image, and cosign's tags. The distributions list no referrers: what clients keep in the place of the list
+// is an index under a tag, which is read and written.
 func TestCopyReferrersCommand(t *testing.T) {
 	for i, from := range kinds {
 		to := kinds[(i+1)%len(kinds)]
@@ -108,6 +108,17 @@ image("scratch", REG + "/app").save([%q])
 			}
 			for range 2 {
 				w.copyTo("--referrers", w.hosts["REG"]+"/app:v1", w.hosts["OTHER"]+"/app")
+				w.run(fmt.Sprintf(`
+c = client(OTHER + "/app")
+found = c.referrers(%q)
+eq(sorted([f["artifactType"] for f in found]), ["application/sbom", "application/scan"])
+for f in found:
+    eq(digest(c.manifest(f["digest"], raw = True).data), f["digest"])
+`, app.Digest))
+				if to.command == "" { // it lists them itself
+					equal(t, "tags", w.tags("$OTHER/app"), []string{tag + ".sig", "v1"})
+					continue
+				}
 				equal(t, "tags", w.tags("$OTHER/app"), []string{tag, tag + ".sig", "v1"})
 				var index struct {
 					Manifests []struct{ Digest, ArtifactType string }
