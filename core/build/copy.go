@@ -315,44 +315,51 @@ func (c *copying) allTags(ctx context.Context, step *step) error {
 	if err != nil {
 		return err
 	}
-	type job struct {
-		tag  string
-		p    *prepared
-		err  error
-		done chan struct{}
-	}
 	ctx, stop := context.WithCancel(ctx)
 	var working sync.WaitGroup
 	defer working.Wait()
 	defer stop()
-	queue := make(chan *job, tagsAhead)
+	for one := range c.ahead(ctx, &working, tags) {
+		if <-one.done; one.err == nil {
+			one.err = c.finish(ctx, step, one.prepared)
+		}
+		if one.err != nil {
+			return fmt.Errorf("tag %s: %w", one.tag, one.err)
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// tagAhead is a tag that is being worked on; done is closed when it was prepared, or could not be.
+type tagAhead struct {
+	tag      string
+	prepared *prepared
+	err      error
+	done     chan struct{}
+}
+
+// ahead starts preparing tags, in their order, as they are received. It ends with ctx.
+func (c *copying) ahead(ctx context.Context, working *sync.WaitGroup, tags []string) <-chan *tagAhead {
+	queue := make(chan *tagAhead, tagsAhead)
 	working.Go(func() {
 		defer close(queue)
 		for _, tag := range tags {
-			j := &job{tag: tag, done: make(chan struct{})}
+			one := &tagAhead{tag: tag, done: make(chan struct{})}
 			select {
-			case queue <- j:
+			case queue <- one:
 			case <-ctx.Done():
 				return
 			}
 			working.Go(func() {
-				defer close(j.done)
-				j.err = protect(func() (err error) {
-					j.p, err = c.prepareTag(ctx, j.tag)
+				defer close(one.done)
+				one.err = protect(func() (err error) {
+					one.prepared, err = c.prepareTag(ctx, one.tag)
 					return err
 				})
 			})
 		}
 	})
-	for j := range queue {
-		if <-j.done; j.err == nil {
-			j.err = c.finish(ctx, step, j.p)
-		}
-		if j.err != nil {
-			return fmt.Errorf("tag %s: %w", j.tag, j.err)
-		}
-	}
-	return context.Cause(ctx)
+	return queue
 }
 
 func (c *copying) prepareTag(ctx context.Context, tag string) (*prepared, error) {

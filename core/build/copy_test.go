@@ -2,6 +2,7 @@ package build_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -381,6 +382,64 @@ func TestCopyIsAStep(t *testing.T) {
 		})
 		if !errors.Is(err, build.ErrPolicy) {
 			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// TestCopyForeign reads a foreign layer from its URL, or leaves it where it is.
+func TestCopyForeign(t *testing.T) {
+	for _, leave := range []bool{false, true} {
+		f := newForeign(t)
+		f.dst = registrytest.New(t, &registrytest.Options{AllowMissing: true})
+		f.Registry("dst.example", f.dst)
+		f.Handle("files.example", f.give)
+		f.push(t, "https://files.example/1")
+		report, err := f.engine.Do(t.Context(), nil, func(r *build.Run) error {
+			r.Copy(at("copy"), "src.example/base:v1", "dst.example/copy", &build.CopyOptions{LeaveForeign: leave})
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, _, _ := f.src.Manifest("base", "v1")
+		if got := report.Copied[0]; got.Digest != want.Digest {
+			t.Errorf("leave %t: got %+v, want %s", leave, got, want.Digest)
+		}
+		_, there := f.dst.Blob("copy", f.desc.Digest)
+		if asked := len(f.lines("files.example")); there == leave || (asked == 0) != leave {
+			t.Errorf("leave %t: the layer is at the target %t, its URL was asked %d times", leave, there, asked)
+		}
+		f.noLeak(t, nil)
+	}
+}
+
+// TestCopyCancelled: a copy that stands still anywhere ends with its context, and no tag has moved.
+func TestCopyCancelled(t *testing.T) {
+	for _, class := range []registrytest.Class{registrytest.ClassManifest, registrytest.ClassUpload, registrytest.ClassSession} {
+		src, dst := registrytest.New(t, nil), registrytest.New(t, nil)
+		src.PushImage("app", "v1", ten(false))
+		src.PushImage("app", "v2", ten(true))
+		dst.SetFaults(registrytest.Fault{Class: class, Stall: true, Times: -1})
+		for _, opts := range []*build.CopyOptions{nil, {AllTags: true, Referrers: true}} {
+			from := src.Host + "/app"
+			if opts == nil {
+				from += ":v1"
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() {
+				defer cancel()
+				_ = waitFor(ctx, func() bool { return dst.Count("", class) > 0 }) // it has a bound of its own
+			}()
+			_, err := newEngine(t, 2).Do(ctx, &build.Options{Root: t.TempDir()}, func(r *build.Run) error {
+				r.Copy(at("copy"), from, dst.Host+"/copy", opts)
+				return nil
+			})
+			if !errors.Is(err, build.ErrInterrupted) {
+				t.Errorf("stalled %s: %v", class, err)
+			}
+			if tags := dst.Tags("copy"); len(tags) != 0 {
+				t.Errorf("stalled %s: tags %q", class, tags)
+			}
 		}
 	}
 }
