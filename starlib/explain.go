@@ -99,8 +99,8 @@ func (s *session) hintFor(err error) string {
 		return "--root DIR makes a directory further up the root"
 	case errors.Is(err, build.ErrReadOnly):
 		return "client(…, write = True) makes one that may write"
-	case errors.As(err, &answer) && errors.Is(err, registry.ErrDenied):
-		hint := fmt.Sprintf("log in with `docker login %s`", hostOf(answer.Repository))
+	case errors.As(err, &answer) && errors.Is(err, registry.ErrDenied) && answer.Op != "login":
+		hint := fmt.Sprintf("log in with `imgscript login %s`", hostOf(answer.Repository))
 		if s.file != "" {
 			hint += ", or give credentials with auth = {…}"
 		}

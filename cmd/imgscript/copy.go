@@ -118,7 +118,7 @@ func (f *copyFlags) copy(cmd *cobra.Command, src, dst string) error {
 
 // run copies without a cache: what is copied is not needed again. The command line is the user's own, so it may name any path.
 func (f *copyFlags) run(ctx context.Context, display progress.Display, src, dst string) (*build.Report, error) {
-	engine, err := build.NewEngine(f.registry.engine())
+	engine, err := build.NewEngine(f.registry.engine(warnOn(display)))
 	if err != nil {
 		return &build.Report{}, err
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/imgscript/imgscript/core/auth"
 	"github.com/imgscript/imgscript/core/build"
 )
 
@@ -27,7 +28,7 @@ func (f *registryFlags) check() error {
 	return nil
 }
 
-// engine returns the options of an engine that speaks to registries as the flags say.
-func (f *registryFlags) engine() *build.EngineOptions {
-	return &build.EngineOptions{Insecure: f.insecure, UserAgent: "imgscript"}
+// engine returns the options of an engine that speaks to registries as the flags say. notice is told what users should know of their credentials.
+func (f *registryFlags) engine(notice func(message string)) *build.EngineOptions {
+	return &build.EngineOptions{Insecure: f.insecure, UserAgent: "imgscript", Keychain: auth.Default(&auth.Options{Notice: notice})}
 }

@@ -28,13 +28,19 @@ func newRootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SetUsageFunc(writeUsage)
 	root.SetHelpCommand(newHelpCommand())
-	root.AddCommand(newRunCommand(), newCopyCommand(), newVersionCommand(), newCompletionCommand())
-	for _, cmd := range append(root.Commands(), root) {
-		cmd.DisableFlagsInUseLine = true
-		cmd.InitDefaultHelpFlag()
-		cmd.Flags().Lookup("help").Usage = "show this help"
-	}
+	root.AddCommand(newRunCommand(), newCopyCommand(), newLoginCommand(), newLogoutCommand(), newAuthCommand(), newVersionCommand(), newCompletionCommand())
+	finish(root)
 	return root
+}
+
+// finish gives a command and those below it what all have.
+func finish(cmd *cobra.Command) {
+	cmd.DisableFlagsInUseLine = true
+	cmd.InitDefaultHelpFlag()
+	cmd.Flags().Lookup("help").Usage = "show this help"
+	for _, sub := range cmd.Commands() {
+		finish(sub)
+	}
 }
 
 // noSuchCommand refuses what is no command of the program.
@@ -43,6 +49,9 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	err := &usageError{msg: fmt.Sprintf("there is no command %q", args[0]), hint: "imgscript help lists the commands"}
+	if cmd.HasParent() && cmd.HasSubCommands() {
+		err = usagef("%s: there is no command %q", cmd.CommandPath(), args[0]).withHint("%s --help lists the commands", cmd.CommandPath())
+	}
 	script, _ := splitFunction(args[0])
 	if strings.HasSuffix(script, ".star") {
 		err.hint = "to run a script: imgscript run " + args[0]
@@ -54,7 +63,10 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 
 func commandNames(cmd *cobra.Command) []string {
 	var names []string
-	for _, sub := range cmd.Root().Commands() {
+	if !cmd.HasSubCommands() {
+		cmd = cmd.Root()
+	}
+	for _, sub := range cmd.Commands() {
 		names = append(names, sub.Name())
 	}
 	return names
@@ -64,7 +76,6 @@ func newHelpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
 		Short: "Show the help of a command",
-		Args:  atMostOne("a command"),
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			if len(args) > 0 {
 				return nil, cobra.ShellCompDirectiveNoFileComp

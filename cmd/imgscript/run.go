@@ -123,7 +123,7 @@ func (j *job) exec(ctx context.Context, engine *build.Engine, display progress.D
 
 // openEngine opens the engine with its cache. A user without a directory for caches gets a temporary one.
 func (j *job) openEngine(display progress.Display) (*build.Engine, error) {
-	opts := j.flags.registry.engine()
+	opts := j.flags.registry.engine(warnOn(display))
 	opts.CacheDir, opts.Jobs = j.flags.cacheDir, j.flags.jobs
 	if j.flags.noCache || j.flags.cacheDir != "" {
 		engine, err := build.NewEngine(opts)

@@ -20,7 +20,8 @@ func TestScript(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			// Nothing of this machine's user or of other tests.
 			env.Vars = append(env.Vars, "HOME="+env.WorkDir, "XDG_CACHE_HOME="+filepath.Join(env.WorkDir, ".cache"),
-				"DOCKER_CONFIG="+filepath.Join(env.WorkDir, ".docker"), "TMPDIR="+filepath.Join(env.WorkDir, ".tmp"))
+				"DOCKER_CONFIG="+filepath.Join(env.WorkDir, ".docker"), "XDG_RUNTIME_DIR="+filepath.Join(env.WorkDir, ".run"), "XDG_CONFIG_HOME=", "REGISTRY_AUTH_FILE=",
+				"GOOGLE_APPLICATION_CREDENTIALS=", "TMPDIR="+filepath.Join(env.WorkDir, ".tmp"))
 			env.Values[registriesKey{}] = &registries{t: env.T().(testing.TB)}
 			return os.MkdirAll(filepath.Join(env.WorkDir, ".tmp"), 0o700)
 		},

@@ -35,7 +35,11 @@ func (f *authFiles) ask(ctx context.Context, file *authFile, host, repository st
 	var unavailable error
 	if name, setting, key := file.helper(host, repository); name != "" {
 		cred, err := f.helpers.get(ctx, name, loginName(host))
-		Note(ctx, Step{Source: file.String(), Detail: fmt.Sprintf("%s%s names %s%s", setting, key, helperPrefix, name), Credential: cred, Err: err})
+		where := fmt.Sprintf("%s%s names %q", setting, key, helperPrefix+name)
+		if err == nil && cred.Anonymous() {
+			where += ", which knows nothing"
+		}
+		Note(ctx, Step{Source: file.String(), Detail: where, Credential: cred, Err: err})
 		err = prefix(err, "%s: %s", file, setting)
 		switch {
 		case err != nil && setting == credsStore && ctx.Err() == nil:

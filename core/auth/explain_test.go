@@ -43,12 +43,12 @@ docker config /docker/config.json | auths "https://reg.example" | bearer credent
 = bearer credential from docker config /docker/config.json | <nil>`},
 		{"helper, then auths, then podman", nil, `{"credHelpers":{"reg.example":"nothing"},"auths":{"x.example":{"registrytoken":"x"}}}`,
 			`{"auths":{"reg.example/team/app":{"auth":"` + b64("ann:"+canary) + `"}}}`, "reg.example", "team/app", `
-docker config /docker/config.json | credHelpers "reg.example" names docker-credential-nothing | no credential | <nil>
+docker config /docker/config.json | credHelpers "reg.example" names "docker-credential-nothing", which knows nothing | no credential | <nil>
 docker config /docker/config.json | no entry in auths | no credential | <nil>
 podman auth file /run/containers/auth.json | auths "reg.example/team/app" | basic credential of "ann" from podman auth file /run/containers/auth.json | <nil>
 = basic credential of "ann" from podman auth file /run/containers/auth.json | <nil>`},
 		{"a credsStore that does not work", nil, `{"credsStore":"fails"}`, `nonsense`, "reg.example", "app", `
-docker config /docker/config.json | credsStore names docker-credential-fails | no credential | credential helper "docker-credential-fails" for reg.example: exit status 3
+docker config /docker/config.json | credsStore names "docker-credential-fails" | no credential | credential helper "docker-credential-fails" for reg.example: exit status 3
 docker config /docker/config.json | no entry in auths | no credential | <nil>
 podman auth file /run/containers/auth.json |  | no credential | not valid JSON
 podman auth file /home/.config/containers/auth.json | no such file | no credential | <nil>
@@ -56,7 +56,7 @@ google default credentials | for gcr.io, *.gcr.io and *.pkg.dev alone | no crede
 = no credential | source of credentials does not work: docker config /docker/config.json: credsStore: credential helper "docker-credential-fails" for reg.example: exit status 3
 source of credentials does not work: podman auth file /run/containers/auth.json: not valid JSON`},
 		{"a helper that ends it", nil, `{"credHelpers":{"reg.example":"missing"}}`, "", "reg.example", "app", `
-docker config /docker/config.json | credHelpers "reg.example" names docker-credential-missing | no credential | credential helper "docker-credential-missing" for reg.example: not found on PATH: executable file not found in $PATH
+docker config /docker/config.json | credHelpers "reg.example" names "docker-credential-missing" | no credential | credential helper "docker-credential-missing" for reg.example: not found on PATH: executable file not found in $PATH
 = no credential | docker config /docker/config.json: credHelpers: credential helper "docker-credential-missing" for reg.example: not found on PATH: executable file not found in $PATH`},
 		{"Docker Hub by another name", nil, `{"auths":{"https://index.docker.io/v1/":{"username":"bob","password":"` + canary + `"}}}`, "", "registry-1.docker.io", "library/node", `
 docker config /docker/config.json | auths "https://index.docker.io/v1/" | basic credential of "bob" from docker config /docker/config.json | <nil>
