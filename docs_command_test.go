@@ -38,9 +38,18 @@ func runProgram(t *testing.T, b block) {
 	}
 }
 
-// runCommands runs what is cheap and ours of a block's lines, and checks the rest.
+// runCommands runs what is cheap and ours of a block's lines, and checks the rest. What a text block behind it shows is what they print.
 func runCommands(t *testing.T, b block) {
+	if b.next != "" {
+		if got := printed(t, b.text); got != b.next {
+			t.Errorf("got:\n%s\nwant:\n%s", got, b.next)
+		}
+		return
+	}
 	for line := range strings.Lines(b.text) {
+		if _, piped, ok := strings.Cut(line, " | imgscript "); ok {
+			line = "imgscript " + piped
+		}
 		words := strings.Fields(line)
 		switch {
 		case strings.HasPrefix(line, "go run ./cmd/imgscript "):
@@ -55,6 +64,29 @@ func runCommands(t *testing.T, b block) {
 			t.Errorf("nobody knows whether this works: %s", line)
 		}
 	}
+}
+
+// printed is what commands of the program print on a machine with the files of testdata/home.txtar.
+func printed(t *testing.T, lines string) string {
+	t.Helper()
+	dir := t.TempDir()
+	unpack(t, dir, archive(t, "testdata/home.txtar"), 0o700)
+	program := filepath.Join(dir, "bin", "imgscript")
+	command(t, ".", "go", "build", "-o", program, "./cmd/imgscript")
+	var out strings.Builder
+	for line := range strings.Lines(lines) {
+		words := strings.Fields(line)
+		if words[0] != "imgscript" {
+			t.Fatalf("nobody knows what this prints: %s", line)
+		}
+		cmd := exec.Command(program, words[1:]...)
+		cmd.Dir, cmd.Stdout = dir, &out
+		cmd.Env = []string{"HOME=" + dir + "/home/ann", "XDG_RUNTIME_DIR=" + dir + "/run/user/1000", "PATH=" + dir + "/bin:/usr/bin:/bin"}
+		if err := cmd.Run(); err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+	return strings.ReplaceAll(out.String(), dir, "")
 }
 
 // checkGo checks that the packages of a go command exist.

@@ -99,20 +99,33 @@ func (w world) RoundTrip(req *http.Request) (*http.Response, error) {
 func directory(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	archive, err := txtar.ParseFile("testdata/docs.txtar")
+	files := archive(t, "testdata/docs.txtar")
+	for _, name := range []string{"rootfs.tar.gz", "layer.tar.gz"} {
+		files = append(files, txtar.File{Name: name, Data: tarball(t, name)})
+	}
+	unpack(t, dir, files, 0o644)
+	return dir
+}
+
+// archive reads a txtar archive.
+func archive(t *testing.T, name string) []txtar.File {
+	t.Helper()
+	a, err := txtar.ParseFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"rootfs.tar.gz", "layer.tar.gz"} {
-		archive.Files = append(archive.Files, txtar.File{Name: name, Data: tarball(t, name)})
-	}
-	for _, f := range archive.Files {
+	return a.Files
+}
+
+// unpack writes files below a directory.
+func unpack(t *testing.T, dir string, files []txtar.File, mode os.FileMode) {
+	t.Helper()
+	for _, f := range files {
 		name := filepath.Join(dir, f.Name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, f.Data, 0o644)); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, f.Data, mode)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return dir
 }
 
 // tarball is a tar.gz of one file.
@@ -120,9 +133,9 @@ func tarball(t *testing.T, name string) []byte {
 	t.Helper()
 	var data bytes.Buffer
 	zipped := gzip.NewWriter(&data)
-	archive := tar.NewWriter(zipped)
-	err := archive.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Typeflag: tar.TypeReg})
-	if err := errors.Join(err, archive.Close(), zipped.Close()); err != nil {
+	packed := tar.NewWriter(zipped)
+	err := packed.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Typeflag: tar.TypeReg})
+	if err := errors.Join(err, packed.Close(), zipped.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return data.Bytes()

@@ -2,10 +2,12 @@
 //
 //	imgscript run build.star
 //	imgscript copy alpine:3 reg.example.com/mirror/alpine
+//	imgscript login reg.example.com
 //
 // The commands and their flags are in its help. This package holds flags, the terminal and exit codes; what a script can do is package starlib's.
 //
-// stdout carries results alone: a line for each saved or copied image, in program order, those saved before a failure included. stderr carries what scripts print,
+// stdout carries results alone: a line for each saved or copied image, in program order, those saved before a failure included, and what login,
+// logout and auth explain tell. stderr carries what scripts print,
 // warnings, progress and errors.
 //
 // # Exit codes
