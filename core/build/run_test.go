@@ -30,7 +30,12 @@ func (a at) String() string { return string(a) }
 
 func newEngine(t testing.TB, jobs int) *build.Engine {
 	t.Helper()
-	e, err := build.NewEngine(&build.EngineOptions{Jobs: jobs, Keychain: auth.Chain(), Backoff: registry.Backoff{First: time.Millisecond}})
+	return newEngineFor(t, jobs, auth.Chain())
+}
+
+func newEngineFor(t testing.TB, jobs int, keychain auth.Keychain) *build.Engine {
+	t.Helper()
+	e, err := build.NewEngine(&build.EngineOptions{Jobs: jobs, Keychain: keychain, Backoff: registry.Backoff{First: time.Millisecond}})
 	if err != nil {
 		t.Fatal(err)
 	}

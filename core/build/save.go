@@ -156,14 +156,27 @@ func (s *save) unchanged(ctx context.Context, step *step, t *target) (Saved, err
 	if err != nil {
 		return Saved{}, err
 	}
-	if !s.opts.IgnorePresent && len(s.tags) > 0 && t.alreadyTagged(ctx, s.image.run.locationOf(s.ref), s.tags, from.desc) {
-		saved, err := s.result(ctx, t, from.src, from.desc)
-		if err != nil {
-			return Saved{}, err
-		}
-		return saved, step.gate(ctx)
+	if s.maySkip() && s.tagged(ctx, t, from.desc) {
+		return s.skip(ctx, step, t, from.src, from.desc)
 	}
 	return s.publish(ctx, step, t, from.src, from.desc, from.data)
+}
+
+// maySkip reports whether there is nothing to do when the tags have the image already.
+func (s *save) maySkip() bool { return !s.opts.IgnorePresent && len(s.tags) > 0 }
+
+// tagged reports whether every tag has the image already.
+func (s *save) tagged(ctx context.Context, t *target, desc content.Descriptor) bool {
+	return t.alreadyTagged(ctx, s.image.run.locationOf(s.ref), s.tags, desc)
+}
+
+// skip saves what is there.
+func (s *save) skip(ctx context.Context, step *step, t *target, src content.Fetcher, root content.Descriptor) (Saved, error) {
+	saved, err := s.result(ctx, t, src, root)
+	if err != nil {
+		return Saved{}, err
+	}
+	return saved, step.gate(ctx)
 }
 
 // publish sends what is not there yet, and when everything before in the program succeeded, the document itself with its tags.
@@ -184,6 +197,10 @@ func (s *save) publish(ctx context.Context, step *step, t *target, src content.F
 // built puts the image together while its parts are on their way.
 func (s *save) built(ctx context.Context, step *step, t *target) (Saved, error) {
 	group, early := errgroup.WithContext(ctx)
+	if s.maySkip() && t.location != t.registry {
+		t.held = &held{ready: make(chan struct{})}
+		group.Go(func() error { return t.hold(early, s.tags[0]) })
+	}
 	s.sendEarly(early, group, t)
 	var img *image.Image
 	group.Go(func() (err error) {
@@ -195,6 +212,9 @@ func (s *save) built(ctx context.Context, step *step, t *target) (Saved, error) 
 	}
 	if err := t.failed.error(); err != nil {
 		return Saved{}, err
+	}
+	if t.held != nil && t.held.root == img.Descriptor().Digest && s.tagged(ctx, t, img.Descriptor()) {
+		return s.skip(ctx, step, t, img, img.Descriptor())
 	}
 	return s.publish(ctx, step, t, img, img.Descriptor(), img.Manifest())
 }

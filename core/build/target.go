@@ -24,6 +24,7 @@ type target struct {
 	location string // of the repository, for flights
 	registry string // within which blobs can be mounted; the location itself where they can't
 	always   bool   // send blobs that are there already
+	held     *held  // nil when nobody asks what is there
 
 	failed failures // of blobs: Mount does not return them, which who copies asks in the end
 
@@ -141,6 +142,11 @@ func (t *target) first(ctx context.Context, desc content.Descriptor, from []stri
 		return t.send(ctx, desc, from, open)
 	}
 	key := flightKey{t.registry, desc.Digest}
+	if t.holds(ctx, desc) {
+		t.run.flights.arrived(key)
+		t.run.addPlace(key, t.location)
+		return content.Present, nil
+	}
 	var how content.Transfer
 	mine, err := t.run.flights.do(ctx, key, func() (err error) {
 		how, err = t.send(ctx, desc, from, open)

@@ -1,0 +1,61 @@
+package build
+
+import (
+	"context"
+	"errors"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/imgscript/imgscript/core/content"
+	"github.com/imgscript/imgscript/core/registry"
+)
+
+// held is what a repository has by its own word: an image under the tag that is about to be saved, mostly that of the run before, and so all
+// that this image consists of. One request for it spares one for each layer that did not change. Should the registry have lost a blob,
+// it says so when the manifest comes.
+type held struct {
+	ready chan struct{} // closed when the rest is known
+	root  digest.Digest // "" is none
+	sizes map[digest.Digest]int64
+}
+
+// hold asks what is under a tag, while the image is put together. It is no failure if that can't be told, but that of a registry which can't be reached.
+func (t *target) hold(ctx context.Context, tag string) error {
+	defer close(t.held.ready)
+	repo, ok := t.repo.(content.ManifestReader)
+	if !ok {
+		return nil
+	}
+	desc, data, err := repo.Manifest(ctx, tag)
+	if err != nil {
+		if errors.Is(err, registry.ErrUnreachable) || ctx.Err() != nil {
+			return err
+		}
+		return nil
+	}
+	doc, err := content.ParseDocument(desc.MediaType, data)
+	if err != nil || doc.Config == nil {
+		return nil
+	}
+	t.held.root, t.held.sizes = desc.Digest, map[digest.Digest]int64{}
+	for _, child := range doc.Children() {
+		if !content.IsForeign(child) {
+			t.held.sizes[child.Digest] = child.Size
+		}
+	}
+	return nil
+}
+
+// holds reports whether a blob is here for certain without asking for it.
+func (t *target) holds(ctx context.Context, desc content.Descriptor) bool {
+	if t.held == nil {
+		return false
+	}
+	select {
+	case <-t.held.ready:
+	case <-ctx.Done():
+		return false
+	}
+	size, ok := t.held.sizes[desc.Digest]
+	return ok && size == desc.Size
+}
