@@ -143,19 +143,21 @@ func (t *target) first(ctx context.Context, desc content.Descriptor, from []stri
 	}
 	key := flightKey{t.registry, desc.Digest}
 	if t.holds(ctx, desc) {
-		t.run.flights.arrived(key)
 		t.run.addPlace(key, t.location)
+		t.run.flights.arrived(key)
 		return content.Present, nil
 	}
 	var how content.Transfer
 	mine, err := t.run.flights.do(ctx, key, func() (err error) {
-		how, err = t.send(ctx, desc, from, open)
+		if how, err = t.send(ctx, desc, from, open); err == nil {
+			t.run.addPlace(key, t.location) // before those who wait look for one
+		}
 		return err
 	})
-	if err == nil && !mine {
-		how, err = t.send(ctx, desc, append(t.run.placesOf(key), from...), open)
+	if err != nil || mine {
+		return how, err
 	}
-	if err == nil {
+	if how, err = t.send(ctx, desc, append(t.run.placesOf(key), from...), open); err == nil {
 		t.run.addPlace(key, t.location)
 	}
 	return how, err
@@ -272,8 +274,8 @@ func (t *target) stream(ctx context.Context, streamer content.Streamer, l *Layer
 		t.run.flights.arrived(flightKey{t.location, desc.Digest})
 		if t.registry != t.location {
 			key := flightKey{t.registry, desc.Digest}
-			t.run.flights.arrived(key)
 			t.run.addPlace(key, t.location)
+			t.run.flights.arrived(key)
 		}
 		return nil
 	})

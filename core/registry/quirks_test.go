@@ -29,6 +29,8 @@ func TestQuirks(t *testing.T) {
 		"PATCH answers 204 (Pulp)":                    {PatchStatus: 204},
 		"no Docker-Content-Digest":                    {NoContentDigest: true},
 		"mount refused":                               {RefuseMount: true},
+		"mount 405":                                   {MountStatus: 405},
+		"mount 404":                                   {MountStatus: 404},
 		"PATCH 404":                                   {RefusePatch: 404},
 		"PATCH 405":                                   {RefusePatch: 405},
 		"PATCH 411":                                   {RefusePatch: 411},

@@ -39,6 +39,7 @@ type Quirks struct {
 
 	RefuseMount     bool // a mount opens a session, always (Artifactory)
 	MountNeedsFrom  bool // 400 to a mount that does not say from where (Quay)
+	MountStatus     int  // status of every mount: 404, 405 …
 	SelfMount       int  // status of a mount from the repository itself
 	MountReferenced bool // only blobs that a manifest of the source names are mounted (ECR)
 	BlobHead        int  // status of every HEAD of a blob: 403, 405, 412, 500 …
@@ -109,6 +110,8 @@ func (q *Quirks) refusal(r *http.Request, entry *record) int {
 		return http.StatusMethodNotAllowed
 	case entry.Class == ClassUpload && q.MountNeedsFrom && r.URL.Query().Has("mount") && !r.URL.Query().Has("from"):
 		return http.StatusBadRequest
+	case entry.Class == ClassUpload && q.MountStatus != 0 && r.URL.Query().Has("mount"):
+		return q.MountStatus
 	case entry.Class == ClassUpload && r.URL.Query().Get("from") == entry.Repository:
 		return q.SelfMount
 	case r.Method == http.MethodHead && entry.Class == ClassBlob:

@@ -396,6 +396,8 @@ func TestRefusals(t *testing.T) {
 		{registrytest.Quirks{MountReferenced: true}, "POST", mount(image.Config), 201},
 		{registrytest.Quirks{MountReferenced: true}, "POST", mount(loose), 202},
 		{registrytest.Quirks{MountNeedsFrom: true}, "POST", "/v2/b/blobs/uploads/?mount=" + loose.Digest.String(), 400},
+		{registrytest.Quirks{MountStatus: 405}, "POST", mount(image.Config), 405},
+		{registrytest.Quirks{MountStatus: 405}, "POST", "/v2/b/blobs/uploads/", 202},
 		{registrytest.Quirks{RefuseCancel: true}, "DELETE", "/v2/a/blobs/uploads/x", 405},
 		{registrytest.Quirks{RefusePut: 411}, "PUT", "/v2/a/blobs/uploads/x", 411},
 	} {
