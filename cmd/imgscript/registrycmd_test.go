@@ -7,6 +7,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,48 +36,76 @@ func registryOf(ts *testscript.TestScript, name string) *registrytest.Server {
 	return server
 }
 
-// registry [-auth basic|bearer] [-latency D] [-stall CLASS] [-status CLASS=CODE] [-deny TAG] NAME: starts a registry on loopback and sets $NAME to its host and
-// port, and $any_NAME to another address of it, which is not known as loopback. With -auth, its one user is "ann" with the password "secret". Uploads and manifests are not answered with -stall upload and -stall manifest. The
-// tag that -deny names cannot be pushed.
+// registry [FLAG…] NAME: starts a registry on loopback and sets $NAME to its host and port, and $any_NAME to another address of it, which is not known as
+// loopback. The flags are those of registrytest.ParseFlags, such as -profile ecr, -auth bearer, -latency 20ms, -tls, -quirk and -fault, and
+// those of faultFlags. With -auth, its one user is "ann" with the password "secret". With -tls, $NAME_ca is a file with its certificate, for SSL_CERT_FILE.
 func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
-	opts := &registrytest.Options{}
-	for len(args) > 2 {
-		switch word := args[1]; args[0] {
-		case "-auth":
-			opts.Auth = map[string]registrytest.AuthMode{"basic": registrytest.AuthBasic, "bearer": registrytest.AuthBearer}[word]
-			opts.Users = map[string]string{"ann": "secret"}
-		case "-latency":
-			d, err := time.ParseDuration(word)
-			ts.Check(err)
-			opts.Latency = d
-		case "-stall":
-			opts.Faults = append(opts.Faults, registrytest.Fault{Class: registrytest.Class(word), Stall: true, Times: -1})
-		case "-status":
-			class, code, _ := strings.Cut(word, "=")
-			var status int
-			_, err := fmt.Sscan(code, &status)
-			ts.Check(err)
-			opts.Faults = append(opts.Faults, registrytest.Fault{Class: registrytest.Class(class), Status: status, Times: -1})
-		case "-deny":
-			opts.Faults = append(opts.Faults, registrytest.Fault{Method: "PUT", Match: "/manifests/" + word, Status: 403, Times: -1})
-		default:
-			ts.Fatalf("registry: %s is unknown", args[0])
-		}
-		args = args[2:]
+	opts, rest, err := registrytest.ParseFlags(faultFlags(args))
+	ts.Check(err)
+	if neg || len(rest) != 1 {
+		ts.Fatalf("usage: registry [FLAG…] NAME")
 	}
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: registry [-auth basic|bearer] [-latency D] [-stall CLASS] [-status CLASS=CODE] [-deny TAG] NAME")
-	}
+	name := rest[0]
 	of := ts.Value(registriesKey{}).(*registries)
 	server := registrytest.New(of.t, opts)
 	if of.all == nil {
 		of.all = map[string]*registrytest.Server{}
 	}
-	of.all[args[0]] = server
-	ts.Setenv(args[0], server.Host)
+	of.all[name] = server
+	ts.Setenv(name, server.Host)
 	_, port, _ := strings.Cut(server.Host, ":")
-	ts.Setenv("any_"+args[0], "0.0.0.0:"+port)
+	ts.Setenv("any_"+name, "0.0.0.0:"+port)
+	if opts.TLS {
+		path := ts.MkAbs(name + ".pem")
+		ts.Check(os.WriteFile(path, server.Certificate(), 0o600))
+		ts.Setenv(name+"_ca", path)
+	}
 }
+
+// faultFlags writes the faults that scripts want most as -fault says them: -stall CLASS answers no request of a class, -status CLASS=CODE answers all of them with a
+// status, -deny TAG lets nobody push a tag.
+func faultFlags(args []string) []string {
+	args = slices.Clone(args)
+	for i := 0; i+1 < len(args); i++ {
+		switch args[i] {
+		case "-stall":
+			args[i], args[i+1] = "-fault", "stall,times=-1,class="+args[i+1]
+		case "-status":
+			class, code, _ := strings.Cut(args[i+1], "=")
+			args[i], args[i+1] = "-fault", "times=-1,class="+class+",status="+code
+		case "-deny":
+			args[i], args[i+1] = "-fault", "times=-1,method=PUT,status=403,match=/manifests/"+args[i+1]
+		}
+	}
+	return args
+}
+
+// requests [-sort] NAME: writes what the registry was asked since the start, or since this command, to stdout, one line a request, tokens not among them;
+// sorted if the order is not the script's to know. Digests are not shown, so that a script need not change with what it builds.
+func cmdRequests(ts *testscript.TestScript, neg bool, args []string) {
+	sorted := len(args) > 0 && args[0] == "-sort"
+	if sorted {
+		args = args[1:]
+	}
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: requests [-sort] NAME")
+	}
+	server := registryOf(ts, args[0])
+	lines := server.Lines()
+	server.Reset()
+	for i, line := range lines {
+		lines[i] = digests.ReplaceAllString(line, "DIGEST")
+	}
+	if sorted {
+		slices.Sort(lines)
+	}
+	out := ts.Stdout()
+	for _, line := range lines {
+		fmt.Fprintln(out, line)
+	}
+}
+
+var digests = regexp.MustCompile(`sha256:[0-9a-f]+`)
 
 // seed NAME REPOSITORY:TAG [PATH=TEXT…]: puts an image of one layer into a registry.
 func cmdSeed(ts *testscript.TestScript, neg bool, args []string) {

@@ -26,7 +26,7 @@ func TestScript(t *testing.T) {
 			return os.MkdirAll(filepath.Join(env.WorkDir, ".tmp"), 0o700)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"registry": cmdRegistry, "seed": cmdSeed, "tags": cmdTags, "manifest": cmdManifest, "config": cmdConfig, "files": cmdFiles,
+			"registry": cmdRegistry, "requests": cmdRequests, "seed": cmdSeed, "tags": cmdTags, "manifest": cmdManifest, "config": cmdConfig, "files": cmdFiles,
 			"exits": cmdExits, "interrupt": cmdInterrupt,
 		},
 	})
