@@ -1,13 +1,11 @@
 package registrytest
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 )
 
 // AuthMode is what a registry asks for.
@@ -27,46 +25,6 @@ type Right struct {
 	Actions    string // "pull", "pull,push", "pull,push,delete"; "" is all
 }
 
-// tokenPath is where the token server of a Server listens.
-const tokenPath = "/token"
-
-// tokens holds what the token server handed out.
-type tokens struct {
-	mu     sync.Mutex
-	issued map[string]token
-}
-
-// token is who has it and what for.
-type token struct {
-	user   string
-	scopes []string // "repository:app:pull,push"
-}
-
-func (t *tokens) add(one token) string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.issued == nil {
-		t.issued = map[string]token{}
-	}
-	text := rand.Text()
-	t.issued[text] = one
-	return text
-}
-
-func (t *tokens) get(text string) (token, bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	one, ok := t.issued[text]
-	return one, ok
-}
-
-// RevokeTokens makes all tokens that were handed out invalid: they answer 401 from now on.
-func (s *Server) RevokeTokens() {
-	s.tokens.mu.Lock()
-	defer s.tokens.mu.Unlock()
-	s.tokens.issued = nil
-}
-
 // allowed reports whether a user may do something.
 func (s *Server) allowed(user, repository, action string) bool {
 	if s.opts.Rights == nil {
@@ -84,45 +42,16 @@ func (s *Server) login(r *http.Request) (user string, ok bool) {
 	if !sent {
 		return "", r.Header.Get("Authorization") == ""
 	}
-	want, known := s.opts.Users[user]
-	return user, known && want == password
+	return s.user(user, password)
 }
 
-// serveToken is the token server (https://distribution.github.io/distribution/spec/auth/token/).
-func (s *Server) serveToken(w *answer, r *http.Request) {
-	user, ok := s.login(r)
-	w.entry.user.Store(user)
-	if !ok {
-		refuse(w, http.StatusUnauthorized, "UNAUTHORIZED", "incorrect username or password")
-		return
+// user checks a password. An identity token does for one, as the password of anybody: so it is sent where a token server takes no POST.
+func (s *Server) user(name, password string) (user string, ok bool) {
+	if user, ok := s.opts.Identities[password]; ok {
+		return user, true
 	}
-	one := token{user: user}
-	for _, scope := range strings.Fields(strings.Join(r.URL.Query()["scope"], " ")) {
-		repository, actions, ok := splitScope(scope)
-		if !ok {
-			continue
-		}
-		granted := slices.DeleteFunc(actions, func(action string) bool { return !s.allowed(user, repository, action) })
-		one.scopes = append(one.scopes, "repository:"+repository+":"+strings.Join(granted, ","))
-	}
-	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(map[string]any{"token": s.tokens.add(one), "expires_in": 300})
-}
-
-func splitScope(scope string) (repository string, actions []string, ok bool) {
-	rest, ok := strings.CutPrefix(scope, "repository:")
-	i := strings.LastIndexByte(rest, ':')
-	if !ok || i < 0 {
-		return "", nil, false
-	}
-	return rest[:i], strings.Split(rest[i+1:], ","), true
-}
-
-func (t token) has(repository, action string) bool {
-	return slices.ContainsFunc(t.scopes, func(scope string) bool {
-		name, actions, ok := splitScope(scope)
-		return ok && name == repository && slices.Contains(actions, action)
-	})
+	want, known := s.opts.Users[name]
+	return name, known && want == password
 }
 
 // authorize lets a request pass or answers it.
@@ -141,8 +70,7 @@ func (s *Server) authorize(w *answer, r *http.Request, entry *record) bool {
 		case ok && user != "":
 			refuse(w, http.StatusForbidden, "DENIED", "requested access to the resource is denied")
 		default:
-			w.Header().Set("WWW-Authenticate", `Basic realm="registrytest"`)
-			refuse(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
+			s.challenge(w, entry, `Basic realm="registrytest"`)
 		}
 		return false
 	}
@@ -166,7 +94,7 @@ func (s *Server) authorizeToken(w *answer, r *http.Request, entry *record, actio
 	if from := r.URL.Query().Get("from"); entry.Class == ClassUpload && from != "" {
 		need(from, "pull")
 	}
-	if enough || !ok && s.expired(w, r) {
+	if enough && !s.hides(one, entry) || !ok && s.expired(w, r) {
 		return enough
 	}
 	challenge := fmt.Sprintf(`Bearer realm="%s",service="registrytest"`, s.realm())
@@ -176,40 +104,47 @@ func (s *Server) authorizeToken(w *answer, r *http.Request, entry *record, actio
 	if ok {
 		challenge += `,error="insufficient_scope"`
 	}
-	w.Header().Set("WWW-Authenticate", challenge)
-	refuse(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
+	s.challenge(w, entry, challenge)
 	return false
+}
+
+// challenge asks for credentials.
+func (s *Server) challenge(w *answer, entry *record, text string) {
+	quirks := s.currentQuirks()
+	if !quirks.NoChallenge || entry.Class == ClassPing {
+		w.Header()["Www-Authenticate"] = append(slices.Clone(quirks.Challenges), text)
+	}
+	refuse(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
+}
+
+// hides reports whether a repository that does not exist is one that may not be read, for those who may not write it.
+func (s *Server) hides(one token, entry *record) bool {
+	return s.currentQuirks().HideMissing && entry.Repository != "" && !one.has(entry.Repository, "push") && !s.exists(entry.Repository)
 }
 
 // expired answers a credential that is not valid in the way of ECR, if that is the quirk.
 func (s *Server) expired(w *answer, r *http.Request) bool {
-	s.mu.Lock()
-	status := s.quirks.ExpiredStatus
-	closes := s.quirks.CloseOn401
-	s.mu.Unlock()
-	if closes {
+	quirks := s.currentQuirks()
+	if quirks.CloseOn401 {
 		w.Header().Set("Connection", "close")
 	}
-	if status == 0 || r.Header.Get("Authorization") == "" {
+	if quirks.ExpiredStatus == 0 || r.Header.Get("Authorization") == "" {
 		return false
 	}
-	http.Error(w, "Your authorization token has expired. Reauthenticate and try again.", status)
+	http.Error(w, "Your authorization token has expired. Reauthenticate and try again.", quirks.ExpiredStatus)
 	return true
 }
 
 // atStorage reports whether a request was redirected to the other name of this server, where there are no credentials.
 func (s *Server) atStorage(r *http.Request) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return (s.quirks.BlobRedirect || s.quirks.UploadRedirect) && strings.HasPrefix(r.Host, "localhost:")
+	quirks := s.currentQuirks()
+	return (quirks.BlobRedirect || quirks.UploadRedirect) && strings.HasPrefix(r.Host, "localhost:")
 }
 
 // realm is where the challenge says that tokens are.
 func (s *Server) realm() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.quirks.Realm != nil {
-		return s.quirks.Realm(s.URL + tokenPath)
+	if realm := s.currentQuirks().Realm; realm != nil {
+		return realm(s.URL + tokenPath)
 	}
 	return s.URL + tokenPath
 }

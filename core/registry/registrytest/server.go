@@ -18,9 +18,10 @@ import (
 type Options struct {
 	TLS bool // HTTPS with a certificate of its own, which Server.Client trusts
 
-	Auth   AuthMode          // what it asks for
-	Users  map[string]string // passwords by user
-	Rights []Right           // who may do what; nil: every user everything, nobody else anything
+	Auth       AuthMode          // what it asks for
+	Users      map[string]string // passwords by user
+	Identities map[string]string // users by identity token, which they may show in place of a password
+	Rights     []Right           // who may do what; nil: every user everything, nobody else anything
 
 	Latency time.Duration // before every answer but those about tokens
 	Quirks  Quirks        // what it does otherwise than the specification says
@@ -49,7 +50,11 @@ type Server struct {
 	max    int // most transfers seen at once
 	now    int
 
-	sessions map[string]*session // by the name that they have in paths
+	uploading int // bodies of blobs that are being sent
+	counted   int // requests, for Quirks.LimitEvery
+
+	sessions   map[string]*session // by the name that they have in paths
+	signatures map[string]bool     // of storage, those that were used
 }
 
 // TB is what a Server needs of a test. A *testing.T has it; examples and scripts bring their own.
@@ -126,6 +131,12 @@ func (s *Server) SetQuirks(q Quirks) {
 	s.quirks = q
 }
 
+func (s *Server) currentQuirks() Quirks {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.quirks
+}
+
 // serve is everything that happens to a request, in order: the log, the wait, the faults, the credentials, the quirks, the registry.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	entry, done := s.begin(r)
@@ -145,9 +156,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if !s.authorize(out, r, entry) {
 		return
 	}
-	s.mu.Lock()
-	quirks := s.quirks
-	s.mu.Unlock()
+	quirks := s.currentQuirks()
 	quirks.serve(s, out, r, entry)
 }
 

@@ -12,8 +12,9 @@ import (
 // session is what the quirks remember of an upload.
 type session struct {
 	parts      int    // PATCHes that were taken
+	size       int64  // bytes of them
 	first      string // Range after the first of them
-	short      bool   // the last one was shorter than ChunkMin
+	short      bool   // the last one was shorter than ChunkMin or PartMin
 	broken     bool   // a request broke off
 	redirected bool
 }
@@ -39,10 +40,10 @@ func (q *Quirks) answersUpload(s *Server, w *answer, r *http.Request, entry *rec
 	s.mu.Lock()
 	one := *s.session(entry.Reference)
 	s.mu.Unlock()
-	body := r.ContentLength != 0 && (r.Method == http.MethodPut || r.Method == http.MethodPatch)
+	body := isTransfer(r, entry)
 	switch {
 	case q.Fragile && one.broken:
-		refuse(w, http.StatusNotFound, "BLOB_UPLOAD_INVALID", "blob upload invalid")
+		refuse(w, cmp.Or(q.BrokenStatus, http.StatusNotFound), "BLOB_UPLOAD_INVALID", "blob upload invalid")
 	case body && q.MaxBody > 0 && r.ContentLength > q.MaxBody:
 		drain(r)
 		w.Header().Set("Content-Type", "text/html")
@@ -51,6 +52,10 @@ func (q *Quirks) answersUpload(s *Server, w *answer, r *http.Request, entry *rec
 	case r.Method == http.MethodPatch && q.MaxPatch > 0 && (r.ContentLength < 0 || r.ContentLength >= q.MaxPatch):
 		drain(r)
 		http.Error(w, fmt.Sprintf("request body is too large, the limit is %.2fMiB", float64(q.MaxPatch)/(1<<20)), http.StatusRequestedRangeNotSatisfiable)
+	case r.Method == http.MethodPut && q.Quota > 0 && one.size+max(r.ContentLength, 0) > q.Quota:
+		drain(r)
+		refuse(w, http.StatusForbidden, "DENIED", "adding "+strconv.FormatInt(one.size+max(r.ContentLength, 0), 10)+
+			" bytes of storage resource, which when updated to current usage will exceed the configured upper limit")
 	case r.Method == http.MethodPatch && one.short:
 		refuse(w, http.StatusBadRequest, "SIZE_INVALID", "only the last part may be short")
 	case body && q.UploadRedirect && !one.redirected:
@@ -81,6 +86,9 @@ func (q *Quirks) uploadHead(s *Server, r *http.Request, entry *record, status in
 	if entry.Class == ClassUpload && q.ChunkMin > 0 {
 		h.Set("OCI-Chunk-Min-Length", strconv.FormatInt(q.ChunkMin, 10))
 	}
+	if entry.Class == ClassUpload && q.ZeroRange && status == http.StatusAccepted {
+		h.Set("Range", "0-0")
+	}
 	if entry.Class != ClassSession {
 		return status
 	}
@@ -94,6 +102,9 @@ func (q *Quirks) uploadHead(s *Server, r *http.Request, entry *record, status in
 			status = q.PatchStatus
 		}
 	case r.Method == http.MethodGet && status == http.StatusNoContent:
+		if q.ZeroRange && rangeEnd(h) < 0 {
+			h.Set("Range", "0-0")
+		}
 		s.note(entry, func(one *session) { q.changeRange(one, h) })
 	case r.Method == http.MethodPut && status == http.StatusCreated && q.PutStatus != 0:
 		status = q.PutStatus
@@ -106,7 +117,8 @@ func (q *Quirks) patched(one *session, r *http.Request, h http.Header) {
 	if one.parts++; one.parts == 1 {
 		one.first = h.Get("Range")
 	}
-	one.short = q.ChunkMin > 0 && r.ContentLength < q.ChunkMin
+	one.size = rangeEnd(h) + 1
+	one.short = r.ContentLength < max(q.ChunkMin, q.PartMin)
 	q.changeRange(one, h)
 }
 
@@ -114,8 +126,37 @@ func (q *Quirks) changeRange(one *session, h http.Header) {
 	if (q.StuckRange || q.DropParts) && one.parts > 0 {
 		h.Set("Range", one.first)
 	}
-	if _, last, ok := strings.Cut(h.Get("Range"), "-"); ok && q.RangeOff != 0 {
-		end, _ := strconv.ParseInt(last, 10, 64)
-		h.Set("Range", fmt.Sprintf("0-%d", end+q.RangeOff))
+	if q.RangeOff != 0 && h.Get("Range") != "" {
+		h.Set("Range", fmt.Sprintf("0-%d", rangeEnd(h)+q.RangeOff))
+	}
+}
+
+// rangeEnd is the last byte of a session's Range; -1 where there is none.
+func rangeEnd(h http.Header) int64 {
+	_, last, _ := strings.Cut(h.Get("Range"), "-")
+	end, err := strconv.ParseInt(last, 10, 64)
+	if err != nil {
+		return -1
+	}
+	return end
+}
+
+// isTransfer reports whether a request brings the body of a blob.
+func isTransfer(r *http.Request, entry *record) bool {
+	return entry.Class == ClassSession && r.ContentLength != 0 && (r.Method == http.MethodPut || r.Method == http.MethodPatch)
+}
+
+// enter counts a body that is being sent, and ends the connection where it is one too many. The result is to be called when it has come.
+func (s *Server) enter(most int) (leave func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.uploading >= most {
+		panic(http.ErrAbortHandler)
+	}
+	s.uploading++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.uploading--
 	}
 }
