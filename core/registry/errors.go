@@ -38,6 +38,7 @@ type Error struct {
 	Codes      []Code        // the spec's errors in the answer, at most 3
 	Text       string        // the start of an answer that does not follow the spec
 	RetryAfter time.Duration // how long the registry asks to wait; 0 when it doesn't
+	Quota      string        // of a 429: how many requests the registry still allows, if it tells
 	Tries      int           // how often it was tried; 0 and 1 are once
 	Err        error         // the reason where it isn't the status
 }
@@ -85,6 +86,9 @@ func (e *Error) Error() string {
 	b.WriteString(e.reason())
 	if e.RetryAfter > 0 {
 		fmt.Fprintf(&b, "; the registry asks to wait %s", e.RetryAfter)
+	}
+	if e.Quota != "" {
+		b.WriteString("; " + e.Quota)
 	}
 	var request []string
 	if e.Method != "" {
@@ -195,6 +199,9 @@ func (r *reporter) send(ctx context.Context, req *request) (*http.Response, erro
 	}
 	e.Status = resp.StatusCode
 	e.RetryAfter = parseRetryAfter(resp.Header.Get("Retry-After"), r.now())
+	if resp.StatusCode == http.StatusTooManyRequests {
+		e.Quota = quotaOf(resp.Header)
+	}
 	e.read(resp)
 	discard(resp)
 	return nil, e

@@ -251,6 +251,26 @@ func TestLimiter(t *testing.T) {
 	}
 }
 
+// TestLimitIsTold: what a registry says of its limit is in the error that it leads to, if it can be read.
+func TestLimitIsTold(t *testing.T) {
+	for _, test := range []struct{ limit, left, want string }{
+		{"100;w=21600", "0;w=21600", "the registry asks to wait 6h0m0s; 0 of 100 requests in 6h0m0s are left"},
+		{"100", "7", "7 of 100 requests are left"},
+		{"100;w=x", " 7 ; w=5", "7 of 100 requests are left"},
+		{"many", "0", ""},
+		{"100", "", ""},
+		{"-1", "\x1b[31m", ""},
+	} {
+		reg := registrytest.New(t, &registrytest.Options{Faults: []registrytest.Fault{{Times: -1, Status: 429, Header: http.Header{
+			"Retry-After": {"21600"}, "Ratelimit-Limit": {test.limit}, "Ratelimit-Remaining": {test.left},
+		}}}})
+		_, err := newClient(t, nil).Repository(reg.Host, "app").Resolve(t.Context(), "v1")
+		if err == nil || !strings.Contains(err.Error(), test.want) || test.want == "" && strings.Contains(err.Error(), "are left") {
+			t.Errorf("%q, %q: got error %v, want one with %q", test.limit, test.left, err, test.want)
+		}
+	}
+}
+
 // TestStreamTooBigForPatch sends the finished blob in the PUT where a PATCH of it is too big (GHCR: 416 from 4 MiB on).
 func TestStreamTooBigForPatch(t *testing.T) {
 	reg := registrytest.New(t, &registrytest.Options{Quirks: registrytest.Quirks{MaxPatch: 4 << 20}})
