@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -104,4 +105,32 @@ func write(c challenge) string {
 		params = append(params, name+`="`+strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value)+`"`)
 	}
 	return c.scheme + " " + strings.Join(params, ",")
+}
+
+// TestSeveralChallenges answers the one that can be, wherever it stands.
+func TestSeveralChallenges(t *testing.T) {
+	basic, token := `Basic realm="r"`, `Bearer realm="https://auth.example.com/token",service="s"`
+	for name, c := range map[string]struct {
+		headers []string
+		want    string // how the registry is spoken to in the end
+	}{
+		"Negotiate, Basic and Bearer in three headers": {[]string{"Negotiate", basic, token}, "Bearer t1"},
+		"the same in one":                       {[]string{"Negotiate, " + basic + ", " + token}, "Bearer t1"},
+		"Negotiate and Basic":                   {[]string{"Negotiate oYG2MIGz==", basic}, "Basic " + encodeBasic("bob", canary)},
+		"Basic beside a Bearer without a realm": {[]string{"Bearer", basic}, "Basic " + encodeBasic("bob", canary)},
+		"Basic beside what nobody can read":     {[]string{`Bearer realm="x`, basic}, "Basic " + encodeBasic("bob", canary)},
+	} {
+		w := newWorld(t)
+		w.tokens("auth.example.com", "")
+		w.handle("reg.example.com", func(rw http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") != c.want {
+				rw.Header()["Www-Authenticate"] = c.headers
+				rw.WriteHeader(401)
+			}
+		})
+		a := NewAuthorizer(&AuthorizerOptions{Keychain: &fixed{cred: Credential{Username: "bob", Password: canary}}, Client: w.client})
+		if status, err := w.call(a, reg, pull); status != 200 || err != nil {
+			t.Errorf("%s: got %d, %v", name, status, err)
+		}
+	}
 }

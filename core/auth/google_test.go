@@ -371,3 +371,42 @@ func TestDefaultOrder(t *testing.T) {
 		}
 	}
 }
+
+// TestGoogleTokenAtTheWire exchanges a key at Google's own address and sends the token to Google's registries, and to none that is called like one.
+func TestGoogleTokenAtTheWire(t *testing.T) {
+	g := newGoogleServer(t)
+	named := filepath.Join(t.TempDir(), "key.json")
+	text := g.account(t, func(f map[string]string) { f["token_uri"] = "https://oauth2.googleapis.com/token" })
+	if err := os.WriteFile(named, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	w.handle("oauth2.googleapis.com", g.serve)
+	k := Google(&GoogleOptions{Getenv: env("GOOGLE_APPLICATION_CREDENTIALS", named), Client: w.client})
+	a := NewAuthorizer(&AuthorizerOptions{Keychain: k, Client: w.client})
+	good := "Basic " + encodeBasic("oauth2accesstoken", "service-account-1")
+	for _, host := range []string{"gcr.io", "eu.gcr.io", "us-docker.pkg.dev"} {
+		w.registry(host, `Bearer realm="https://`+host+`/v2/token",service="`+host+`"`, "Bearer t")
+		registry := w.handlers[host]
+		w.handle(host, func(rw http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/v2/token" && r.Header.Get("Authorization") == good {
+				rw.Write([]byte(`{"token":"t"}`))
+				return
+			}
+			registry(rw, r)
+		})
+		if status, err := w.call(a, Origin{Scheme: "https", Host: host}, pull); status != 200 || err != nil {
+			t.Errorf("%s: got %d, %v", host, status, err)
+		}
+	}
+	for _, host := range []string{"gcr.io.evil.test", "evilgcr.io", "pkg.dev", "x.google.com"} {
+		w.registry(host, `Basic realm="r"`)
+		if _, err := w.call(a, Origin{Scheme: "https", Host: host}, pull); !errors.Is(err, ErrDenied) {
+			t.Errorf("%s: got %v", host, err)
+		}
+		w.neverSaw(host)
+	}
+	if n := g.exchanges.Load(); n != 1 {
+		t.Errorf("%d exchanges", n)
+	}
+}
