@@ -99,13 +99,13 @@ func (s *session) hintFor(err error) string {
 		return "--root DIR makes a directory further up the root"
 	case errors.Is(err, build.ErrReadOnly):
 		return "client(…, write = True) makes one that may write"
-	case errors.As(err, &answer) && errors.Is(err, registry.ErrDenied) && answer.Op != "login":
+	case errors.As(err, &answer) && errors.Is(answer, registry.ErrDenied) && answer.Op != "login":
 		hint := fmt.Sprintf("log in with `imgscript login %s`", hostOf(answer.Repository))
 		if s.file != "" {
 			hint += ", or give credentials with auth = {…}"
 		}
 		return hint
-	case errors.As(err, &answer) && speaksPlainHTTP(err):
+	case errors.As(err, &answer) && speaksPlainHTTP(answer):
 		return fmt.Sprintf("if %s may be spoken to without TLS, run with --insecure-registry %s", hostOf(answer.Repository), hostOf(answer.Repository))
 	}
 	return ""

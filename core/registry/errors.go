@@ -25,8 +25,9 @@ var (
 	ErrUnreachable = errors.New("registry unreachable")
 )
 
-// Error is a request that failed for good. It is [content.ErrNotFound] for a 404, [ErrDenied] for a 401 or 403 and where
-// credentials can't be sent, [content.ErrUnsupported] for a 405 or 501, and [ErrUnreachable] where the network failed; errors.Is
+// Error is a request that failed for good. It is [content.ErrNotFound] for a 404, [ErrDenied] for a 401 or 403 of the registry itself and where
+// credentials can't be sent, [content.ErrUnsupported] for a 405 or 501, and [ErrUnreachable] where the network failed, or refused was by
+// somebody else than the registry, who is sent no credentials; errors.Is
 // finds the reasons below it too, such as [content.ErrVerification] and those of a context.
 type Error struct {
 	Op         string        // what was being done: "push"
@@ -41,6 +42,8 @@ type Error struct {
 	Quota      string        // of a 429: how many requests the registry still allows, if it tells
 	Tries      int           // how often it was tried; 0 and 1 are once
 	Err        error         // the reason where it isn't the status
+
+	stranger bool // it was somebody else than the registry who answered
 }
 
 // Code is one error as a registry reports it (distribution-spec, "Error Codes"), each text cut to what a message can bear. The texts are
@@ -55,14 +58,18 @@ func (e *Error) Is(target error) bool {
 	case content.ErrNotFound:
 		return e.Status == http.StatusNotFound
 	case ErrDenied:
-		return e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden ||
+		return !e.stranger && e.refused() ||
 			errors.Is(e.Err, auth.ErrChallenge) || errors.Is(e.Err, auth.ErrRealm)
 	case content.ErrUnsupported:
 		return e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusNotImplemented || e.Has("UNSUPPORTED")
 	case ErrUnreachable:
-		return e.Status == 0 && isNetwork(e.Err)
+		return e.Status == 0 && isNetwork(e.Err) || e.stranger && e.refused()
 	}
 	return false
+}
+
+func (e *Error) refused() bool {
+	return e.is(http.StatusUnauthorized, http.StatusForbidden)
 }
 
 // Unwrap returns the reason.
@@ -196,6 +203,7 @@ func (r *reporter) send(ctx context.Context, req *request) (*http.Response, erro
 	e := req.failed(nil)
 	if resp.Request != nil {
 		e.URL = redact(resp.Request.URL)
+		e.stranger = req.foreign || !req.host.serves(resp.Request.URL)
 	}
 	e.Status = resp.StatusCode
 	e.RetryAfter = parseRetryAfter(resp.Header.Get("Retry-After"), r.now())

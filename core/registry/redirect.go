@@ -34,7 +34,8 @@ func follow(from *url.URL, ref, what string) (*url.URL, error) {
 		return nil, &egressError{what, redactText(ref), "it is not a URL"}
 	}
 	to.Fragment, to.RawFragment = "", ""
-	if from.Scheme == "https" && to.Scheme == "http" && (to.Host == from.Host || to.Host == hostname(from.Host)) {
+	own := canonicalAddr(to.Scheme, to.Host)
+	if from.Scheme == "https" && to.Scheme == "http" && (own == from.Host || own == hostname(from.Host)) {
 		to.Scheme, to.Host = from.Scheme, from.Host
 	}
 	switch {

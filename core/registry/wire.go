@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/imgscript/imgscript/core/auth"
 )
 
 // Timeouts says when a silent registry is given up and the request tried again. There is none on a whole transfer. Zero fields are the
@@ -67,7 +69,7 @@ func (w *wire) send(ctx context.Context, req *request) (*http.Response, error) {
 	}
 	resp, err := via.RoundTrip(w.routes.watch(hr, req.host))
 	if err != nil {
-		err = body.explain(ctx, err)
+		err = body.explain(ctx, scrubbed(err, hr))
 		dog.end()
 		return nil, err
 	}
@@ -109,6 +111,15 @@ func (w *wire) prepare(ctx context.Context, req *request, dog *watchdog) (*http.
 		return nil, nil, &sourceError{err, true}
 	}
 	return hr, sent, nil
+}
+
+// scrubbed hides the credential of a request in an error of net/http, which quotes what the server sent where that is no HTTP.
+func scrubbed(err error, hr *http.Request) error {
+	text := err.Error()
+	if clean := auth.Scrub(text, secretsOf(hr.Header)...); clean != text {
+		return errors.New(clean)
+	}
+	return err
 }
 
 // networkError is what went wrong between us and a registry, and may go right the next time.
