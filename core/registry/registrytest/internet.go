@@ -172,7 +172,7 @@ func (n *Internet) listener(port string) string {
 
 // serve records a request and lets its host answer.
 func (n *Internet) serve(w http.ResponseWriter, r *http.Request) {
-	host := strings.TrimSuffix(strings.TrimSuffix(r.Host, ":443"), ":80")
+	host := strings.ToLower(strings.TrimSuffix(strings.TrimSuffix(r.Host, ":443"), ":80"))
 	body, _ := io.ReadAll(io.LimitReader(r.Body, maxSent)) // what came before it broke off counts
 	line := r.Method + " " + r.URL.RequestURI()
 	var all bytes.Buffer
