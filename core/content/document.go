@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Document is what a manifest or an index says, as far as moving it needs. Its bytes are the truth; this is only read from them.
@@ -33,13 +34,32 @@ type rawDocument struct {
 	SchemaVersion int             `json:"schemaVersion"`
 	MediaType     string          `json:"mediaType"`
 	ArtifactType  string          `json:"artifactType"`
-	Config        *Descriptor     `json:"config"`
+	Config        *sized          `json:"config"`
 	Layers        json.RawMessage `json:"layers"`
 	Manifests     json.RawMessage `json:"manifests"`
-	Subject       *Descriptor     `json:"subject"`
+	Subject       *sized          `json:"subject"`
 	FSLayers      json.RawMessage `json:"fsLayers"`
 
 	Annotations map[string]string `json:"annotations"`
+}
+
+// sized is a descriptor that knows whether it was given a size.
+type sized struct {
+	Descriptor
+	Size *int64 `json:"size"` // in place of that of the Descriptor
+}
+
+// read returns the descriptor, held to the rules.
+func (s *sized) read() (*Descriptor, error) {
+	if s == nil {
+		return nil, nil
+	}
+	desc := s.Descriptor
+	if s.Size == nil {
+		return nil, fmt.Errorf("%w manifest: %q has no size", ErrInvalid, short(desc.Digest.String()))
+	}
+	desc.Size = *s.Size
+	return &desc, checkDescriptor(desc)
 }
 
 // ParseDocument reads a manifest or an index. mediaType is what the server or the descriptor said of it; where that is none of a manifest
@@ -63,8 +83,14 @@ func ParseDocument(mediaType string, data []byte) (*Document, error) {
 	if raw.SchemaVersion != 0 && raw.SchemaVersion != 2 {
 		return nil, fmt.Errorf("%w manifest: schemaVersion %d is not known", ErrInvalid, raw.SchemaVersion)
 	}
-	d := &Document{ArtifactType: raw.ArtifactType, Config: raw.Config, Subject: raw.Subject, Annotations: raw.Annotations}
+	d := &Document{ArtifactType: raw.ArtifactType, Annotations: raw.Annotations}
 	if d.MediaType, err = raw.kind(mediaType); err != nil {
+		return nil, err
+	}
+	if d.Config, err = raw.Config.read(); err != nil {
+		return nil, err
+	}
+	if d.Subject, err = raw.Subject.read(); err != nil {
 		return nil, err
 	}
 	if d.Layers, err = readDescriptors("layers", raw.Layers); err != nil {
@@ -72,14 +98,6 @@ func ParseDocument(mediaType string, data []byte) (*Document, error) {
 	}
 	if d.Manifests, err = readDescriptors("manifests", raw.Manifests); err != nil {
 		return nil, err
-	}
-	for _, one := range []*Descriptor{d.Config, d.Subject} {
-		if one == nil {
-			continue
-		}
-		if err := checkDescriptor(*one); err != nil {
-			return nil, err
-		}
 	}
 	return d, nil
 }
@@ -123,15 +141,15 @@ func readDescriptors(name string, list []byte) ([]Descriptor, error) {
 	}
 	descs := []Descriptor{}
 	err := elements(list, func(element []byte) error {
-		var desc Descriptor
-		if err := unmarshal(element, &desc, name); err != nil {
+		var one sized
+		if err := unmarshal(element, &one, name); err != nil {
 			return err
 		}
-		if err := checkDescriptor(desc); err != nil {
-			return err
+		desc, err := one.read()
+		if err == nil {
+			descs = append(descs, *desc)
 		}
-		descs = append(descs, desc)
-		return nil
+		return err
 	})
 	return descs, err
 }
@@ -187,6 +205,23 @@ func checkDescriptor(desc Descriptor) error {
 	}
 	if desc.MediaType == "" {
 		return fmt.Errorf("%w manifest: %s has no mediaType", ErrInvalid, desc.Digest)
+	}
+	texts := []string{desc.MediaType}
+	if p := desc.Platform; p != nil {
+		texts = append(texts, p.OS, p.Architecture, p.Variant, p.OSVersion)
+	}
+	for _, text := range texts {
+		if err := CheckText(text); err != nil {
+			return fmt.Errorf("%w manifest: %s: %w", ErrInvalid, desc.Digest, err)
+		}
+	}
+	return nil
+}
+
+// CheckText reports a text that is shown to people as it is, such as a platform's name, and has what a terminal obeys, or what is no text.
+func CheckText(text string) error {
+	if i := strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }); i >= 0 {
+		return fmt.Errorf("%q has characters that cannot be shown", short(text))
 	}
 	return nil
 }

@@ -13,13 +13,14 @@ import (
 // The bounds of a JSON document. What is held in memory of one must not be many times its size, whatever it consists of.
 const (
 	maxDepth  = 200     // objects and arrays in each other; real ones stay below 10
+	maxKey    = 1 << 16 // bytes of a key
 	maxKeys   = 1 << 14 // keys of one object, with those of the objects around it
 	maxValues = 1 << 17 // values in all: an index of 4 MiB that names 30,000 manifests comes near
 )
 
 // CheckJSON reports as [ErrInvalid] what two readers of one JSON document may understand in two ways: bytes that are not UTF-8, a key that
 // stands twice in one object, something behind the value, and objects and arrays nested more than 200 deep. So it does with documents that take their
-// readers more memory than time to send them: more than 16,384 keys in an object, or more than 131,072 values.
+// readers more memory than time to send them: more than 16,384 keys in an object, keys of more than 64 KiB, or more than 131,072 values.
 func CheckJSON(data []byte) error {
 	return checkJSON(data, func([]byte) error { return nil })
 }
@@ -116,7 +117,10 @@ func (w *jsonWalker) object(depth int, free bool) error {
 	first := len(w.keys)
 	for w.next() != '}' {
 		key := w.text()
-		if len(w.keys) == maxKeys {
+		switch {
+		case len(key) > maxKey:
+			return fmt.Errorf("a key of %d bytes", len(key))
+		case len(w.keys) == maxKeys:
 			return fmt.Errorf("more than %d keys", maxKeys)
 		}
 		w.keys = append(w.keys, key)
@@ -163,6 +167,40 @@ func (w *jsonWalker) skipText() (raw []byte, escaped bool) {
 	}
 	w.at++
 	return w.data[start:w.at], escaped
+}
+
+// Member is a member of a JSON object.
+type Member struct {
+	Key   string
+	Text  []byte // the key as it stands there, quotes included
+	Value []byte // without white space around it
+	End   int    // offset behind the value in the object
+}
+
+// Members calls each for the members of a JSON object in their order, until it fails. The slices are parts of object. What is no object, or what CheckJSON
+// refuses within a value, is [ErrInvalid].
+func Members(object []byte, each func(m Member) error) error {
+	if !json.Valid(object) {
+		return fmt.Errorf("%w JSON: %w", ErrInvalid, whyInvalid(object))
+	}
+	w := &jsonWalker{data: object, check: func([]byte) error { return nil }}
+	if w.next() != '{' {
+		return fmt.Errorf("%w JSON: it is no object", ErrInvalid)
+	}
+	for w.at++; w.next() != '}'; {
+		start := w.at
+		m := Member{Key: string(w.text()), Text: object[start:w.at:w.at]}
+		w.next()
+		start = w.at
+		if err := w.value(0, true); err != nil {
+			return fmt.Errorf("%w JSON: %w", ErrInvalid, err)
+		}
+		m.Value, m.End = object[start:w.at:w.at], w.at
+		if err := each(m); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // elements calls each for the elements of an array, which is valid JSON, until it fails.

@@ -123,6 +123,11 @@ func (img *Image) parse() error {
 	if err != nil {
 		return fmt.Errorf("%w config: %w", content.ErrInvalid, err)
 	}
+	for _, text := range []string{img.parsed.OS, img.parsed.Architecture, img.parsed.Variant, img.parsed.OSVersion} {
+		if err := content.CheckText(text); err != nil {
+			return fmt.Errorf("%w config: its platform %w", content.ErrInvalid, err)
+		}
+	}
 	if layers, ids := len(img.doc.Layers), len(img.parsed.RootFS.DiffIDs); layers != ids {
 		return fmt.Errorf("%w image: the manifest has %d layers, but the config has %d diff IDs", content.ErrInvalid, layers, ids)
 	}

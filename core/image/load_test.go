@@ -216,9 +216,15 @@ func TestMessagesQuoteWhatOthersSay(t *testing.T) {
 	config := put(t, src, content.OCIConfig, `{}`)
 	config.MediaType = "x\x1b[2J"
 	manifest := strings.ReplaceAll(`{"schemaVersion":2,"config":`+descriptor(config)+`,"layers":[]}`, `\x1b`, `\u001b`)
-	img := load(t, src, put(t, src, content.OCIManifest, manifest))
-	_, err := img.With(&image.Changes{User: text("x")})
+	_, err := image.Load(t.Context(), src, put(t, src, content.OCIManifest, manifest))
 	if err == nil || strings.ContainsRune(err.Error(), 0x1b) {
 		t.Errorf("got %q", err)
+	}
+	for _, config := range []string{`{"os":"\u001b[31m"}`, `{"os":"linux","architecture":"\u202e46dma"}`, `{"variant":"\u0000"}`, `{"os.version":"\ud800"}`} {
+		desc := put(t, src, content.OCIConfig, config)
+		_, err := image.Load(t.Context(), src, put(t, src, content.OCIManifest, `{"schemaVersion":2,"config":`+descriptor(desc)+`,"layers":[]}`))
+		if !errors.Is(err, content.ErrInvalid) || strings.ContainsAny(err.Error(), "\x1b\u202e\x00") {
+			t.Errorf("%s: got %q", config, err)
+		}
 	}
 }

@@ -28,25 +28,11 @@ func parseObject(data []byte) (*object, error) {
 	if isNull(data) {
 		return o, nil
 	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	if tok, err := dec.Token(); err != nil || tok != json.Delim('{') {
-		return nil, fmt.Errorf("%w: %s is no JSON object", content.ErrInvalid, excerpt(data))
-	}
-	for dec.More() {
-		before := dec.InputOffset()
-		tok, err := dec.Token()
-		if err != nil {
-			return nil, err
-		}
-		key, _ := tok.(string)                                       // the Decoder allows nothing else here
-		start := before + int64(bytes.IndexByte(data[before:], '"')) // before it stand only white space and a comma
-		m := member{key: key, raw: data[start:dec.InputOffset()]}
-		if err := dec.Decode(&m.value); err != nil {
-			return nil, err
-		}
-		o.members = append(o.members, m)
-	}
-	if _, err := dec.Token(); err != nil {
+	err := content.Members(data, func(m content.Member) error {
+		o.members = append(o.members, member{key: m.Key, raw: m.Text, value: m.Value})
+		return nil
+	})
+	if err != nil {
 		return nil, fmt.Errorf("%w: %s is no JSON object", content.ErrInvalid, excerpt(data))
 	}
 	return o, nil

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -34,66 +33,36 @@ type entry struct {
 	desc content.Descriptor
 }
 
-// parseIndex reads an index.json. Two lists of manifests, none at all, or something behind the document are [content.ErrInvalid].
+// parseIndex reads an index.json. No list of manifests, and what content.CheckJSON refuses, are [content.ErrInvalid].
 func parseIndex(data []byte) (*index, error) {
 	var list json.RawMessage
 	x := &index{}
-	err := topLevel(data, func(key string, value json.RawMessage, end int) error {
-		if key != "manifests" {
-			if strings.EqualFold(key, "manifests") { // Go programs would read it as the list
-				return fmt.Errorf("it has a key %q", key)
-			}
-			return nil
+	if err := content.CheckJSON(data); err != nil {
+		return nil, fmt.Errorf("%s: %w", indexFile, err)
+	}
+	err := content.Members(data, func(m content.Member) error {
+		switch {
+		case m.Key == "manifests":
+			list, x.before, x.after = m.Value, data[:m.End-len(m.Value)], data[m.End:]
+		case strings.EqualFold(m.Key, "manifests"): // Go programs would read it as the list
+			return fmt.Errorf("%w: it has a key %q", content.ErrInvalid, m.Key)
 		}
-		if list != nil {
-			return errors.New("it has two lists of manifests")
-		}
-		list, x.before, x.after = value, data[:end-len(value)], data[end:]
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%w %s: %w", content.ErrInvalid, indexFile, err)
+		return nil, fmt.Errorf("%s: %w", indexFile, err)
 	}
 	if list == nil {
 		return nil, fmt.Errorf("%w %s: it has no list of manifests", content.ErrInvalid, indexFile)
 	}
 	var raws []json.RawMessage // null too, which Go programs write for an empty list
-	if err := json.Unmarshal(list, &raws); err != nil {
-		return nil, fmt.Errorf("%w %s: manifests: %w", content.ErrInvalid, indexFile, err)
+	if json.Unmarshal(list, &raws) != nil {
+		return nil, fmt.Errorf("%w %s: manifests is no list", content.ErrInvalid, indexFile)
 	}
 	for _, raw := range raws {
 		x.entries = append(x.entries, entry{raw: raw, desc: readEntry(raw)})
 	}
 	return x, nil
-}
-
-// topLevel calls each for every key of the JSON object data with its value and the offset of the value's end.
-func topLevel(data []byte, each func(key string, value json.RawMessage, end int) error) error {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	if tok, err := dec.Token(); err != nil || tok != json.Delim('{') {
-		return errors.Join(errors.New("it is no JSON object"), err)
-	}
-	for dec.More() {
-		key, err := dec.Token()
-		if err != nil {
-			return err
-		}
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			return err
-		}
-		name, _ := key.(string)
-		if err := each(name, value, int(dec.InputOffset())); err != nil {
-			return err
-		}
-	}
-	if _, err := dec.Token(); err != nil {
-		return err
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return errors.New("something follows the document")
-	}
-	return nil
 }
 
 // readEntry reads a descriptor. The zero one stands for what is none, or none that we can use.

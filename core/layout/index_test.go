@@ -17,17 +17,17 @@ import (
 func TestBadIndex(t *testing.T) {
 	desc, data := manifest(1)
 	for text, want := range map[string]string{
-		"":                                    "no JSON object",
-		"[]":                                  "no JSON object",
+		"":                                    "index.json: invalid JSON: it ends too early",
+		"[]":                                  "it is no object",
 		`{"schemaVersion":2}`:                 "no list of manifests",
 		`{"manifests":{}}`:                    "manifests",
-		`{"manifests":[],"manifests":[]}`:     "two lists",
+		`{"manifests":[],"manifests":[]}`:     `key "manifests" stands twice`,
 		`{"manifests":[],"Manifests":[]}`:     `a key "Manifests"`,
 		`{"manifests":[]}{}`:                  "something follows",
-		`{"manifests":[]`:                     "EOF",
+		`{"manifests":[]`:                     "it ends too early",
 		`{"manifests":[1,]}`:                  "invalid",
-		strings.Repeat("[", 100_000):          "no JSON object",
-		`{"x":` + strings.Repeat("[", 20_000): "invalid index.json",
+		strings.Repeat("[", 100_000):          "nested more than 200 deep",
+		`{"x":` + strings.Repeat("[", 20_000): "nested more than 200 deep",
 		`{"manifests":[]}` + strings.Repeat(" ", content.MaxDocument): "limit",
 	} {
 		l := fresh(t)

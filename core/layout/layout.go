@@ -1,7 +1,6 @@
 package layout
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -202,10 +201,9 @@ func readFile(root *os.Root, name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	var b bytes.Buffer
-	n, err := b.ReadFrom(io.LimitReader(f, content.MaxDocument+1))
-	if err == nil && n > content.MaxDocument {
+	data, err := io.ReadAll(io.LimitReader(f, content.MaxDocument+1))
+	if err == nil && len(data) > content.MaxDocument {
 		err = fmt.Errorf("%q: %w: more than the limit of %d bytes", name, content.ErrInvalid, content.MaxDocument)
 	}
-	return b.Bytes(), err
+	return data, err
 }
