@@ -115,9 +115,21 @@ func documentScenarios() []scenario {
 			bytes.Replace(honestManifest, fmt.Appendf(nil, `"size":%d`, len(honestConfig)), []byte(`"size":9223372036854775807`), 1))},
 		{name: "a million layers", code: 3, want: "more than", after: serves(content.OCIManifest, []byte(`{"schemaVersion":2,"config":{},"layers":[`+strings.Repeat("{},", 1_000_000)+"{}]}"))},
 		{name: "4 MiB of brackets", code: 3, want: "nested more than", after: serves(content.OCIManifest, bytes.Repeat([]byte("["), 4<<20))},
+		{name: "a platform that speaks to the terminal", code: 1, want: "cannot be shown", after: speaking()},
 		{name: "an index of itself", code: 3, want: "does not match", after: itself()},
 	}
 	return append(list, bombScenarios()...)
+}
+
+// speaking is an image whose platform is for the terminal.
+func speaking() hook {
+	config := bytes.Replace(honestConfig, []byte(`"amd64"`), []byte("\"\u202e\\u001b[31m\""), 1)
+	manifest := bytes.Replace(honestManifest, []byte(content.Of("", honestConfig).Digest), []byte(content.Of("", config).Digest), 1)
+	manifest = bytes.Replace(manifest, fmt.Appendf(nil, `"size":%d`, len(honestConfig)), fmt.Appendf(nil, `"size":%d`, len(config)), 1)
+	blob := at("GET /v2/app/blobs/"+digest.FromBytes(config).String(), func(w http.ResponseWriter, r *http.Request) { give(w, r, content.OctetStream, config) })
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		return blob(w, r) || serves(content.OCIManifest, manifest)(w, r)
+	}
 }
 
 // itself is an index that says that it is in itself; nobody can make one whose digest is right.
