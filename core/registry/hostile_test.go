@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -329,4 +330,58 @@ func TestTagsAreTags(t *testing.T) {
 	if err != nil || fmt.Sprint(got) != "[a b]" {
 		t.Errorf("got %q, %v", got, err)
 	}
+}
+
+// FuzzURLs: whatever a document or a script says, a request goes by HTTPS to a public host, or where this client was told to go, and no user, password or
+// query gets into an error.
+func FuzzURLs(f *testing.F) {
+	for _, s := range []string{"https://files.example/a?sig=s3cr3t", "http://files.example/", "https://ann:s3cr3t@files.example/", "https://[::1]/", "https://0x7f.1/", "//x/", "https:x",
+		"HTTPS://LOCALHOST./", "https://169.254.169.254:443/", "https://files.example:99999/", "https://files.example/\x00", "http://reg.lan/", "https://[fe80::1%25eth0]/", "https://a/b@c?d@e"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, ref string) {
+		sent := &recording{}
+		c := registry.New(&registry.Options{Transport: sent, Insecure: []string{"reg.lan"}, Backoff: registry.Backoff{Tries: 1}})
+		desc := small.desc
+		desc.URLs = []string{ref}
+		_, err := c.FetchForeign(t.Context(), desc)
+		for _, u := range sent.urls {
+			if u.Scheme != "https" && u.Hostname() != "reg.lan" || u.User != nil || strings.HasSuffix(strings.TrimSuffix(strings.ToLower(u.Hostname()), "."), "localhost") {
+				t.Errorf("%q: asked for %s", ref, u)
+			}
+		}
+		if err == nil {
+			t.Errorf("%q: no error", ref)
+		}
+		_, own := c.FetchURL(t.Context(), ref, small.desc)
+		for _, err := range []error{err, own} {
+			if err != nil && strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' || r == 0x7f || r == '\u202e' }) {
+				t.Errorf("%q: a terminal would obey %q", ref, err)
+			}
+			for _, secret := range secretsIn(ref) {
+				if err != nil && strings.Contains(err.Error(), secret) {
+					t.Errorf("%q: the error shows %q: %v", ref, secret, err)
+				}
+			}
+		}
+	})
+}
+
+// secretsIn are the password and the query of a URL, if they are in it once and long enough to be no coincidence.
+func secretsIn(ref string) []string {
+	u, err := url.Parse(ref)
+	if err != nil {
+		return nil
+	}
+	password, _ := u.User.Password()
+	return slices.DeleteFunc([]string{password, u.RawQuery}, func(s string) bool { return len(s) < 6 || strings.Count(ref, s) != 1 })
+}
+
+// recording is a transport that goes nowhere.
+type recording struct{ urls []*url.URL }
+
+// RoundTrip implements http.RoundTripper.
+func (r *recording) RoundTrip(hr *http.Request) (*http.Response, error) {
+	r.urls = append(r.urls, hr.URL)
+	return &http.Response{StatusCode: http.StatusNotFound, Header: http.Header{}, Body: http.NoBody, Request: hr}, nil
 }
