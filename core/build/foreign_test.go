@@ -32,6 +32,8 @@ type foreign struct {
 	src, dst *registrytest.Server
 	layer    []byte
 	desc     content.Descriptor
+
+	told []string // events and reports
 }
 
 func newForeign(t *testing.T, insecure ...string) *foreign {
@@ -84,7 +86,7 @@ func (f *foreign) push(t *testing.T, urls ...string) {
 // save copies the image to a reference.
 func (f *foreign) save(ctx context.Context, to string, opts *build.SaveOptions, policy *build.Policy) (build.Saved, error) {
 	var saved build.Saved
-	_, err := f.engine.Do(ctx, &build.Options{Policy: policy}, func(r *build.Run) error {
+	err := f.do(ctx, policy, func(r *build.Run) error {
 		img, err := r.Image(at("line 1"), "src.example/base:v1", &build.ImageOptions{Target: to})
 		if err != nil {
 			return err
@@ -93,6 +95,14 @@ func (f *foreign) save(ctx context.Context, to string, opts *build.SaveOptions, 
 		return err
 	})
 	return saved, err
+}
+
+// do is a run of which everything is remembered that is told to the user.
+func (f *foreign) do(ctx context.Context, policy *build.Policy, work func(r *build.Run) error) error {
+	opts := &build.Options{Policy: policy, Events: func(e build.Event) { f.told = append(f.told, fmt.Sprintf("%+v %v", e, e.Err)) }}
+	report, err := f.engine.Do(ctx, opts, work)
+	f.told = append(f.told, fmt.Sprintf("%+v", report))
+	return err
 }
 
 // lines are the requests to a host.
@@ -106,7 +116,7 @@ func (f *foreign) lines(host string) []string {
 	return lines
 }
 
-// noLeak looks for the canary at all hosts and in an error.
+// noLeak looks for the canary at all hosts, in an error, in the events and in the report.
 func (f *foreign) noLeak(t *testing.T, err error) {
 	t.Helper()
 	for _, r := range f.Requests() {
@@ -114,8 +124,10 @@ func (f *foreign) noLeak(t *testing.T, err error) {
 			t.Errorf("%s was sent a secret: %s", r.Host, r.All)
 		}
 	}
-	if err != nil && len(registrytest.Leaks(fmt.Sprintf("%v %+v %q", err, err, err), canary)) > 0 {
-		t.Errorf("a secret in the error: %v", err)
+	for _, text := range append(f.told, fmt.Sprintf("%v %+v %q", err, err, err)) {
+		if len(registrytest.Leaks(text, canary)) > 0 {
+			t.Errorf("a secret in what is told: %s", text)
+		}
 	}
 }
 
@@ -332,7 +344,7 @@ func TestAddLayerOfURLs(t *testing.T) {
 					}
 				})
 			}
-			_, err := f.engine.Do(t.Context(), nil, func(r *build.Run) error {
+			err := f.do(t.Context(), nil, func(r *build.Run) error {
 				img, err := r.Image(at("line 1"), "scratch", &build.ImageOptions{Target: "dst.example/app:v1"})
 				if err != nil {
 					return err
@@ -389,7 +401,7 @@ func TestFetchFollowsTheRules(t *testing.T) {
 		{"redirected to a file", "https://files.example/to/?u=file:///etc/passwd", "it has no host"},
 	} {
 		tries.Store(0)
-		_, err := f.engine.Do(t.Context(), nil, func(r *build.Run) error {
+		err := f.do(t.Context(), nil, func(r *build.Run) error {
 			blob, err := r.Fetch(at("line 1"), c.url, build.FetchOptions{SHA256: f.desc.Digest.Encoded(), Size: -1})
 			if err != nil {
 				return err
@@ -420,7 +432,7 @@ func TestFetchSendsItsOwnUser(t *testing.T) {
 	f := newForeign(t)
 	f.Handle("more.example", f.give)
 	f.Handle("files.example", to("https://more.example/1"))
-	_, err := f.engine.Do(t.Context(), nil, func(r *build.Run) error {
+	err := f.do(t.Context(), nil, func(r *build.Run) error {
 		blob, err := r.Fetch(at("line 1"), "https://bob:builder@files.example/", build.FetchOptions{SHA256: f.desc.Digest.Encoded(), Size: -1})
 		if err == nil {
 			_, err = blob.SizeOf(r.Context())

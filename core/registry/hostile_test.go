@@ -1,6 +1,7 @@
 package registry_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -154,28 +155,24 @@ func TestTrickle(t *testing.T) {
 		w.Header().Set("Www-Authenticate", `Bearer realm="https://reg.example/token"`)
 		w.WriteHeader(http.StatusUnauthorized)
 	}
+	manifest := func(ctx context.Context, repo *registry.Repository) error {
+		_, _, err := repo.Manifest(ctx, "v1")
+		return err
+	}
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
-		do     func(t *testing.T, repo *registry.Repository) error
+		do     func(ctx context.Context, repo *registry.Repository) error
 	}{
-		"manifest": {trickle(200), func(t *testing.T, repo *registry.Repository) error {
-			_, _, err := repo.Manifest(t.Context(), "v1")
+		"manifest": {trickle(200), manifest},
+		"error":    {trickle(400), manifest},
+		"token":    {token, manifest},
+		"list": {trickle(200), func(ctx context.Context, repo *registry.Repository) error {
+			_, err := repo.Tags(ctx)
 			return err
 		}},
-		"error": {trickle(400), func(t *testing.T, repo *registry.Repository) error {
-			_, _, err := repo.Manifest(t.Context(), "v1")
-			return err
-		}},
-		"list": {trickle(200), func(t *testing.T, repo *registry.Repository) error { _, err := repo.Tags(t.Context()); return err }},
-		"token": {token, func(t *testing.T, repo *registry.Repository) error {
-			_, _, err := repo.Manifest(t.Context(), "v1")
-			return err
-		}},
-		"upload": {trickle(202), func(t *testing.T, repo *registry.Repository) error {
-			return repo.Push(t.Context(), small.desc, small.open)
-		}},
-		"blob, 404": {trickle(404), func(t *testing.T, repo *registry.Repository) error {
-			_, err := repo.Fetch(t.Context(), small.desc)
+		"upload": {trickle(202), func(ctx context.Context, repo *registry.Repository) error { return repo.Push(ctx, small.desc, small.open) }},
+		"blob, 404": {trickle(404), func(ctx context.Context, repo *registry.Repository) error {
+			_, err := repo.Fetch(ctx, small.desc)
 			return err
 		}},
 	} {
@@ -189,10 +186,11 @@ func TestTrickle(t *testing.T) {
 				}
 				c.answer(w, r)
 			})
-			start := time.Now()
-			err := c.do(t, v.client.Repository("reg.example", "app"))
-			if took := time.Since(start); err == nil || took > 20*time.Second {
-				t.Errorf("got %v after %v", err, took)
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			err := c.do(ctx, v.client.Repository("reg.example", "app"))
+			if err == nil || ctx.Err() != nil {
+				t.Errorf("got %v", err)
 			}
 			v.neverSent(t, err)
 		})
