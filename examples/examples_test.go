@@ -299,10 +299,12 @@ func services(t *testing.T, reg *registrytest.Server, only, broken string) (time
 var names = []string{"auth", "billing", "cart", "catalog", "email", "gateway", "orders", "search", "stock", "users"}
 
 // TestServicesTakeAsLongAsOne: with 200 ms before every answer, ten services are there about as soon as one. Their tags move one after the
-// other, which costs an answer each.
+// other, which costs an answer each. What counts is how many answers had to be waited for one after the other, since a busy computer may take any
+// time; services one after the other wait for more than fifty.
 func TestServicesTakeAsLongAsOne(t *testing.T) {
 	slow := &registrytest.Options{Latency: 200 * time.Millisecond}
-	one, err := services(t, registrytest.New(t, slow), "auth", "")
+	alone := registrytest.New(t, slow)
+	one, err := services(t, alone, "auth", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -311,9 +313,10 @@ func TestServicesTakeAsLongAsOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("one service took %v, ten took %v", one, ten)
-	if ten > 5*one {
-		t.Errorf("ten services took %v, one takes %v", ten, one)
+	single, all := registrytest.Rounds(alone), registrytest.Rounds(reg)
+	t.Logf("one service took %v and %d answers, ten took %v and %d answers", one, single, ten, all)
+	if most := single + 2*len(names); all > most {
+		t.Errorf("ten services waited for %d answers, want at most %d:\n%s", all, most, strings.Join(reg.Lines(), "\n"))
 	}
 	for _, name := range names {
 		equal(t, name, reg.Tags(name), []string{"latest"})
