@@ -31,6 +31,7 @@ func TestMemory(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, map[string]*server{"REG": s})
+			w.measure = true
 			c.make(t, w.path("data"))
 			began := time.Now()
 			out := w.try(`

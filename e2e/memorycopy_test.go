@@ -26,6 +26,7 @@ func TestMoveMemory(t *testing.T) {
 	}
 	src := newStream(t, size, dgst)
 	w := newWorld(t, nil)
+	w.measure = true
 	w.layoutOf(src)
 	script := `image("oci:layout", var("to"), platform = "linux/amd64").save()`
 	for _, c := range []struct {

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -24,6 +23,8 @@ type world struct {
 	header string            // what scripts begin with
 	hosts  map[string]string // the registries by their names in scripts
 	cache  int               // caches so far
+
+	measure bool // the memory of what it runs
 }
 
 // newWorld makes one that knows the registries by name, with their passwords.
@@ -94,7 +95,7 @@ type outcome struct {
 	code   int
 	saved  []saved
 	stderr string
-	peak   int64 // bytes of memory
+	peak   int64 // bytes of memory, if they are measured
 }
 
 // try runs a script with a cache of its own.
@@ -111,6 +112,10 @@ func (w *world) program(args ...string) outcome {
 	w.t.Helper()
 	cmd := exec.Command(program, append(args, "--output", "json")...)
 	cmd.Dir, cmd.Env = w.home, w.environment()
+	peak := func() int64 { return 0 }
+	if w.measure {
+		peak = measured(w.t, cmd)
+	}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
@@ -118,10 +123,7 @@ func (w *world) program(args ...string) outcome {
 	if err != nil && !errors.As(err, &exit) {
 		w.t.Fatal(err)
 	}
-	out := outcome{code: cmd.ProcessState.ExitCode(), stderr: stderr.String()}
-	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		out.peak = usage.Maxrss << 10 // Linux counts in KiB
-	}
+	out := outcome{code: cmd.ProcessState.ExitCode(), stderr: stderr.String(), peak: peak()}
 	for lines := json.NewDecoder(&stdout); lines.More(); {
 		var s saved
 		if err := lines.Decode(&s); err != nil {
