@@ -26,7 +26,7 @@ func mutants(t *testing.T, good string) []mutant {
 	t.Helper()
 	dec := json.NewDecoder(strings.NewReader(good))
 	dec.UseNumber()
-	root, err := tree0(dec)
+	root, err := readTree(dec)
 	if err != nil {
 		t.Fatalf("%s: %v", good, err)
 	}
@@ -35,8 +35,8 @@ func mutants(t *testing.T, good string) []mutant {
 	return all
 }
 
-// tree0 reads one value.
-func tree0(dec *json.Decoder) (any, error) {
+// readTree reads one value.
+func readTree(dec *json.Decoder) (any, error) {
 	tok, err := dec.Token()
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func tree0(dec *json.Decoder) (any, error) {
 			if err != nil {
 				return nil, err
 			}
-			value, err := tree0(dec)
+			value, err := readTree(dec)
 			if err != nil {
 				return nil, err
 			}
@@ -61,7 +61,7 @@ func tree0(dec *json.Decoder) (any, error) {
 	case '[':
 		array := []any{}
 		for dec.More() {
-			value, err := tree0(dec)
+			value, err := readTree(dec)
 			if err != nil {
 				return nil, err
 			}

