@@ -66,10 +66,13 @@ func (c *Client) fetchBlob(ctx context.Context, h *host, desc content.Descriptor
 	}
 	for try := 1; ; try++ {
 		req := req.with(req.url)
-		req.direct = try > 1 // what a mirror sent was wrong
+		req.direct = req.direct || try > 1 // what a mirror sent was wrong
 		data, err := c.readBlob(ctx, h, desc, req)
 		if err == nil {
 			return io.NopCloser(bytes.NewReader(data)), nil
+		}
+		if mirrorFailed(err) {
+			continue
 		}
 		if !errors.Is(err, errWrongBytes) {
 			return nil, err
@@ -107,7 +110,7 @@ func (c *Client) openBlob(ctx context.Context, h *host, desc content.Descriptor,
 		return b, nil
 	}
 	verified, err := content.Verify(b, desc)
-	return &checkedBlob{verified, req}, err
+	return &checkedBlob{verified, b}, err
 }
 
 // errWrongBytes says that a blob came whole and is not what it should be, so that only reading it anew can help.
@@ -116,7 +119,7 @@ var errWrongBytes = errors.New("the registry sent other bytes")
 // checkedBlob says of an error of the verifier whose blob it was.
 type checkedBlob struct {
 	io.ReadCloser
-	req *request
+	blob *blobReader
 }
 
 // Verifies implements content.Verifying.
@@ -125,7 +128,10 @@ func (c *checkedBlob) Verifies() content.Descriptor { return content.Verifies(c.
 func (c *checkedBlob) Read(p []byte) (int, error) {
 	n, err := c.ReadCloser.Read(p)
 	if err != nil && err != io.EOF && !errors.As(err, new(*Error)) && errors.Is(err, content.ErrVerification) {
-		err = c.req.failed(fmt.Errorf("%w: %w", errWrongBytes, err))
+		err = c.blob.req.failed(fmt.Errorf("%w: %w", errWrongBytes, err))
+		if distrust(c.blob.first, err) {
+			err = &mirrorError{err}
+		}
 	}
 	return n, err
 }
@@ -140,6 +146,8 @@ type blobReader struct {
 	ctx    context.Context // of Fetch: the reader lives as long as it
 
 	body     io.ReadCloser // nil between two answers
+	first    io.ReadCloser // the first of them, which a mirror may have given
+	direct   bool          // mirrors failed
 	offset   int64         // of the next byte
 	failures int           // since there was progress
 	since    int64         // the offset at the first of them
@@ -180,14 +188,23 @@ func (b *blobReader) read(p []byte) (int, error) {
 			err = &networkError{io.ErrUnexpectedEOF}
 		}
 		if err != nil {
+			err = b.broken(b.body, err)
 			b.body.Close()
 			b.body = nil
-			err = b.failed(err)
 		}
 		if n > 0 || err != nil {
 			return n, err
 		}
 	}
+}
+
+// broken is failed for an answer with a body. After that of a mirror the registry itself is asked at once.
+func (b *blobReader) broken(body io.ReadCloser, err error) error {
+	if b.ctx.Err() == nil && distrust(body, b.req.failed(err)) {
+		b.direct = true
+		return nil
+	}
+	return b.failed(err)
 }
 
 // failed waits for the next try. It returns an error when there must be none.
@@ -203,7 +220,7 @@ func (b *blobReader) failed(err error) error {
 func (b *blobReader) open() error {
 	for ranged := b.offset > 0; ; {
 		req := b.req.with(b.req.url)
-		req.direct = req.direct || b.failures > 0
+		req.direct = req.direct || b.direct || b.failures > 0
 		if ranged {
 			req.header.Set("Range", fmt.Sprintf("bytes=%d-", b.offset))
 		}
@@ -216,12 +233,16 @@ func (b *blobReader) open() error {
 		if err != nil {
 			return err
 		}
+		if b.first == nil {
+			b.first = resp.Body
+		}
 		if err = b.accept(resp); err == nil {
 			b.body = resp.Body
 			return nil
 		}
+		err = b.broken(resp.Body, err)
 		resp.Body.Close()
-		if err := b.failed(err); err != nil {
+		if err != nil {
 			return err
 		}
 	}

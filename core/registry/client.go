@@ -82,6 +82,7 @@ type shared struct {
 	routes  *routes
 	warning *warnings
 	budget  *budget
+	wrote   locations // repositories that were written to: mirrors may not know yet
 
 	mu    sync.Mutex
 	hosts map[string]*host

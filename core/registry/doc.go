@@ -25,7 +25,8 @@
 //   - the redirector follows redirects by its own rules and drops credentials on the way;
 //   - the wire makes an http.Request of it, under a watchdog that cancels it when nothing moves.
 //
-// A request that reads goes to the mirrors of its host first, each once, and with all of this to the host if none of them serves it.
+// A request that reads goes to the mirrors of its host first, each once and with less patience, and with all of this to the host if none of them
+// serves it (mirror.go).
 //
 // # Where requests go
 //

@@ -42,6 +42,7 @@ type Error struct {
 	Quota      string        // of a 429: how many requests the registry still allows, if it tells
 	Tries      int           // how often it was tried; 0 and 1 are once
 	Err        error         // the reason where it isn't the status
+	Mirrors    []error       // why none of the mirrors that were asked before served it
 
 	stranger bool // it was somebody else than the registry who answered
 }
@@ -106,6 +107,9 @@ func (e *Error) Error() string {
 	}
 	if len(request) > 0 {
 		b.WriteString(" (" + strings.Join(request, ", ") + ")")
+	}
+	for _, err := range worthShowing(e.Mirrors) {
+		b.WriteString("; its mirror: " + err.Error())
 	}
 	return b.String()
 }

@@ -47,6 +47,7 @@ type host struct {
 	intake      *intake
 	pace        *pace
 	reach       atomic.Int32 // how near it is, once it is known
+	rest        rest         // of a mirror that failed
 }
 
 func newHost(name string, opts *Options) *host {

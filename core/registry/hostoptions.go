@@ -8,8 +8,10 @@ import (
 
 // HostOptions are what is special about one registry. The zero value is nothing.
 type HostOptions struct {
-	// Mirrors are hosts ("mirror.lan:5000") that are asked first when something is read, in order; what the last one doesn't give either comes from the
-	// registry itself. The repository has the same name there. Credentials for a mirror are found by its own name.
+	// Mirrors are asked first, in order, for manifests, tags and blobs: "mirror.lan:5000", where the repository has the same name, or
+	// "mirror.lan:5000/hub", where it is below that path. What none of them gives, for whatever reason, comes from the registry itself; one that
+	// breaks down or sends wrong bytes is left alone for a minute. Lists of tags come from the registry, and so does what is read of a repository after
+	// something was written to it. A mirror gets no credential but its own, found by its own name, and nothing is written to it.
 	Mirrors []string
 	// Insecure allows plain HTTP, like Options.Insecure.
 	Insecure bool

@@ -1,7 +1,6 @@
 package registry_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -18,46 +17,6 @@ import (
 	"github.com/imgscript/imgscript/core/registry"
 	"github.com/imgscript/imgscript/core/registry/registrytest"
 )
-
-// TestMirrors asks mirrors in order and falls through to the registry where they don't have, or don't give, what is wanted.
-func TestMirrors(t *testing.T) {
-	origin, first, second := registrytest.New(t, nil), registrytest.New(t, nil), registrytest.New(t, nil)
-	image := origin.PushImage("app", "v1", registrytest.Image{})
-	second.PushImage("app", "v1", registrytest.Image{})
-	hosts := map[string]registry.HostOptions{origin.Host: {Mirrors: []string{first.Host, second.Host}}}
-	pull := func(t *testing.T) {
-		t.Helper()
-		for _, r := range []*registrytest.Server{origin, first, second} {
-			r.Reset()
-		}
-		repo := newClient(t, &registry.Options{Hosts: hosts}).Repository(origin.Host, "app")
-		_, _, err := repo.Manifest(t.Context(), "v1")
-		check(t, err)
-		_, err = content.ReadAll(t.Context(), repo, image.Config)
-		check(t, err)
-	}
-	pull(t)
-	if first.Count("", "") != 2 || second.Count("", "") != 2 || origin.Count("", "") != 0 {
-		t.Errorf("asked %v, %v, %v; want the second mirror to serve", first.Lines(), second.Lines(), origin.Lines())
-	}
-	for name, quirks := range map[string]registrytest.Quirks{
-		"forged": {Forge: func(_ registrytest.Class, _ string, body []byte) []byte { return bytes.ToUpper(body) }},
-	} {
-		second.SetQuirks(quirks)
-		pull(t)
-		if origin.Count("", "") != 2 {
-			t.Errorf("%s: asked %v, want the registry to serve", name, origin.Lines())
-		}
-		second.SetQuirks(registrytest.Quirks{})
-	}
-	second.SetFaults(registrytest.Fault{Times: -1, Drop: true})
-	pull(t)
-	repo := newClient(t, &registry.Options{Hosts: hosts}).Repository(origin.Host, "app")
-	check(t, repo.Push(t.Context(), small.desc, small.open))
-	if _, ok := origin.Blob("app", small.desc.Digest); !ok {
-		t.Error("a push went to a mirror")
-	}
-}
 
 // TestCertificates trusts a host's own authority for that host alone, and shows it the certificate that it asks for.
 func TestCertificates(t *testing.T) {

@@ -29,7 +29,11 @@ func (r *Repository) Head(ctx context.Context, ref string) (content.Descriptor, 
 		discard(resp)
 		desc, complete, err := headDescriptor(ref, resp)
 		if err != nil {
-			return content.Descriptor{}, req.failed(err)
+			err = req.failed(err)
+			if distrust(resp.Body, err) {
+				return r.Direct().Head(ctx, ref)
+			}
+			return content.Descriptor{}, err
 		}
 		if complete {
 			return desc, nil
@@ -93,20 +97,34 @@ func (r *Repository) getManifest(ctx context.Context, ref string, size int64) (c
 	var data []byte
 	req.once = true // the loop here retries what fails the check, too
 	err = r.again(ctx, func(try int) (bool, error) {
-		req := req.with(req.url)
-		req.direct = try > 1
-		resp, err := r.client.send(ctx, req)
-		if err != nil {
-			return false, err
+		var err error
+		desc, data, err = r.askManifest(ctx, req, ref, size, try > 1)
+		if mirrorFailed(err) {
+			desc, data, err = r.askManifest(ctx, req, ref, size, true)
 		}
-		defer resp.Body.Close()
-		desc, data, err = readManifest(ref, size, resp)
-		if err != nil {
-			return false, req.failed(err)
-		}
-		return false, nil
+		return false, err
 	})
 	return desc, data, err
+}
+
+// askManifest sends one request for a manifest, directly or to mirrors first, and reads its answer.
+func (r *Repository) askManifest(ctx context.Context, req *request, ref string, size int64, direct bool) (content.Descriptor, []byte, error) {
+	req = req.with(req.url)
+	req.direct = req.direct || direct
+	resp, err := r.client.send(ctx, req)
+	if err != nil {
+		return content.Descriptor{}, nil, err
+	}
+	defer resp.Body.Close()
+	desc, data, err := readManifest(ref, size, resp)
+	if err == nil {
+		return desc, data, nil
+	}
+	err = req.failed(err)
+	if ctx.Err() == nil && distrust(resp.Body, err) {
+		err = &mirrorError{err}
+	}
+	return content.Descriptor{}, nil, err
 }
 
 func (r *Repository) manifestRequest(op, method, ref string) (*request, error) {
@@ -207,6 +225,7 @@ func (r *Repository) putManifest(ctx context.Context, ref string, desc content.D
 	}
 	req.header.Set("Content-Type", desc.MediaType)
 	req.open, req.size, req.slow = content.FromBytes(data), int64(len(data)), true
+	r.client.shared.wrote.add(r.Location())
 	resp, err := r.client.send(ctx, req)
 	if err != nil {
 		if r.hasTag(ctx, ref, desc, err) {
@@ -258,6 +277,7 @@ func (r *Repository) Delete(ctx context.Context, ref string) error {
 		return err
 	}
 	r.client.docs.drop(r.Location(), digest.Digest(ref))
+	r.client.shared.wrote.add(r.Location())
 	return r.delete(ctx, req)
 }
 

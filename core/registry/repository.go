@@ -22,6 +22,7 @@ type Repository struct {
 	client *Client
 	host   *host
 	name   string
+	direct bool // mirrors are left out
 }
 
 var _ interface {
@@ -38,6 +39,14 @@ var _ interface {
 
 // Location names the repository as "host/name".
 func (r *Repository) Location() string { return r.host.name + "/" + r.name }
+
+// Direct returns the repository without its mirrors. Whoever writes reads from it: that a mirror has something does not mean that the registry has it. A
+// client that has pushed or deleted a manifest of a repository leaves its mirrors out by itself from then on.
+func (r *Repository) Direct() *Repository {
+	d := *r
+	d.direct = true
+	return &d
+}
 
 // Sources implements content.Locator: whatever is read from here can be mounted from here.
 func (r *Repository) Sources(content.Descriptor) []string { return []string{r.Location()} }
@@ -138,7 +147,7 @@ func (r *Repository) request(op, subject, method, path string, scopes []auth.Sco
 		return nil, fmt.Errorf("%s %s: %w", op, printable(r.Location()), err)
 	}
 	return &request{
-		op: op, subject: subject, host: r.host, repository: r.Location(), scopes: scopes,
+		op: op, subject: subject, host: r.host, repository: r.Location(), scopes: scopes, direct: r.direct,
 		method: method, url: &url.URL{Host: r.host.addr, Path: "/v2/" + r.name + "/" + path}, header: http.Header{},
 	}, nil
 }

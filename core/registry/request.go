@@ -26,7 +26,7 @@ type request struct {
 	scopes []auth.Scope   // what it needs; the first one matters most, since some servers read no other
 
 	foreign  bool // to a URL from a document: without credentials, wherever it leads
-	direct   bool // not to a mirror: what one sent was wrong
+	direct   bool // not to a mirror: what one sent was wrong, or the registry itself is what is asked about
 	once     bool // not to be tried again by the retrier: its caller knows better what to do
 	streamed bool // its answer is a blob, which takes as long as it takes
 	slow     bool // the registry works on it (a final PUT hashes a whole blob): its answer may take longer
@@ -54,36 +54,6 @@ func (r *request) withHeader(key, value string) *request {
 // errors of them. The caller closes the body of the answer, whose Request tells where it came from.
 type sender interface {
 	send(ctx context.Context, req *request) (*http.Response, error)
-}
-
-// send sends a request to the mirrors of its host, if it may, and then to the host.
-func (c *Client) send(ctx context.Context, req *request) (*http.Response, error) {
-	if req.mirrored() {
-		for _, name := range req.host.opts.Mirrors {
-			resp, err := c.sendTo(ctx, req.to(c.shared.host(name)))
-			if err == nil {
-				return resp, nil
-			}
-			if ctx.Err() != nil {
-				return nil, err
-			}
-		}
-	}
-	return c.sendTo(ctx, req)
-}
-
-// mirrored reports whether a mirror may answer: what is read can be checked, or is what the registry's tags were a moment ago.
-func (r *request) mirrored() bool {
-	return r.op == "read" && !r.direct && !r.foreign && r.url.Scheme == ""
-}
-
-// to returns a copy of the request for a mirror. The next one, or the registry itself, is the next try.
-func (r *request) to(mirror *host) *request {
-	u := *r.url
-	u.Host = mirror.addr
-	c := r.with(&u)
-	c.host, c.once = mirror, true
-	return c
 }
 
 // sendTo passes a request through everything that stands between a repository and the wire.

@@ -19,6 +19,7 @@ type Timeouts struct {
 	Final  time.Duration // the same where the registry has to check what it was sent; 0 means 5 min
 	Body   time.Duration // without a byte of a body moving, in either direction; 0 means 30 s
 	Whole  time.Duration // from the head to the end of what is no blob: a document, a list, a token, an error; 0 means 2 min
+	Mirror time.Duration // each of these where a mirror is asked: there is somewhere else to go; 0 means 15 s
 	Idle   time.Duration // that our own side may take before a transfer lends its place to others; 0 means 2 s
 }
 
@@ -34,6 +35,9 @@ func (t Timeouts) withDefaults() Timeouts {
 	}
 	if t.Whole <= 0 {
 		t.Whole = 2 * time.Minute
+	}
+	if t.Mirror <= 0 {
+		t.Mirror = 15 * time.Second
 	}
 	if t.Idle <= 0 {
 		t.Idle = 2 * time.Second
@@ -51,9 +55,9 @@ type wire struct {
 
 func (w *wire) send(ctx context.Context, req *request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	dog := &watchdog{cancel: cancel, bark: w.timeouts}
+	dog := &watchdog{cancel: cancel, bark: w.timeouts.within(ctx)}
 	if req.slow {
-		dog.bark.Header = w.timeouts.Final
+		dog.bark.Header = dog.bark.Final
 	}
 	dog.waitFor(dog.bark.Header)
 	hr, body, err := w.prepare(ctx, req, dog)
