@@ -59,7 +59,11 @@ func (r *Run) clientOf(ref transport.Reference, a *access, write bool) (*Client,
 	if err := r.mayUse(ref, write); err != nil {
 		return nil, err
 	}
-	return &Client{run: r, ref: ref, repo: a.client.Repository(ref.Host, ref.Repository), write: write}, nil
+	repo := a.client.Repository(ref.Host, ref.Repository)
+	if write {
+		repo = repo.Direct()
+	}
+	return &Client{run: r, ref: ref, repo: repo, write: write}, nil
 }
 
 // Repository names the client's repository, "host/name".

@@ -41,7 +41,7 @@ func Open(ctx context.Context, ref Reference, opts *Options) (content.Repository
 		if !o.Write {
 			return readOnly{r}, nil
 		}
-		return r, nil
+		return r.Direct(), nil
 	case OCI:
 		return openLayout(ref, o)
 	}
