@@ -24,7 +24,8 @@ type Options struct {
 	Transport http.RoundTripper
 	// Transfers is the number of blobs on their way at once for each host, in each direction; 0 means 4.
 	Transfers int
-	// Hosts are the registries about which something is special, by the name that users give them.
+	// Hosts are the registries about which something is special, by the name that users give them, with the port if they write one. [AnyHost] is for
+	// all others.
 	Hosts map[string]HostOptions
 	// UserAgent is sent with every request; "" means "imgscript".
 	UserAgent string

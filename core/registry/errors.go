@@ -121,7 +121,11 @@ func shortDigests(u string) string { return digestPattern.ReplaceAllString(u, "$
 
 func (e *Error) reason() string {
 	if e.Status == 0 {
-		return printable(e.Err.Error())
+		text := printable(e.Err.Error())
+		if hint := certificateHint(e.Err); hint != "" {
+			text += "; " + hint
+		}
+		return text
 	}
 	var parts []string
 	for _, c := range e.Codes {

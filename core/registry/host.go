@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"net"
 	"net/http/httptrace"
 	"net/netip"
@@ -124,7 +123,7 @@ func (h *host) scheme(ctx context.Context, ask func(ctx context.Context, scheme 
 			TLSHandshakeDone: func(_ tls.ConnectionState, err error) { secure.Store(err == nil) },
 		}), "https")
 		switch {
-		case err == nil || secure.Load() || isCertificate(err):
+		case err == nil || secure.Load() || isCertificate(err) || isAlert(err):
 			return "https", nil // the request itself will say what is wrong
 		case isPlain(err):
 			return "http", nil
@@ -134,12 +133,6 @@ func (h *host) scheme(ctx context.Context, ask func(ctx context.Context, scheme 
 		}
 		return "", err
 	})
-}
-
-// isPlain reports whether a TLS handshake was answered in plain HTTP. Only http.Client has an error of its own for that.
-func isPlain(err error) bool {
-	var record tls.RecordHeaderError
-	return errors.As(err, &record) && string(record.RecordHeader[:]) == "HTTP/"
 }
 
 // serves reports whether u is on the very scheme, host and port of the registry, once its scheme is known.

@@ -15,9 +15,10 @@ type HostOptions struct {
 	Mirrors []string
 	// Insecure allows plain HTTP, like Options.Insecure.
 	Insecure bool
-	// CA are the certificates that are trusted for this host, in place of the system's; nil is the system's.
+	// CA are the certificates that are trusted for this host, in place of the system's; nil is the system's. A token server, or a place for blobs, on another
+	// host needs an entry of its own.
 	CA *x509.CertPool
-	// Certificates are shown to the host when it asks for one.
+	// Certificates are shown to this host when it asks for one, and to no other.
 	Certificates []tls.Certificate
 	// AllowPrivate lets the host lead to private, loopback and link-local addresses (Location, redirects, urls) although its own is none.
 	AllowPrivate bool
@@ -27,19 +28,26 @@ type HostOptions struct {
 	RequestsPerSecond float64
 	// Transfers is Options.Transfers for this host; 0 is that.
 	Transfers int
-	// ChunkSize is the size in bytes of the first part of an upload in parts; 0 means 4 MiB less 64 KiB. It is kept between 64 KiB and 64 MiB.
+	// ChunkSize is the most bytes of a part, where an upload goes in parts; it is kept between 64 KiB and 64 MiB. 0 finds out what the host takes, from
+	// 4 MiB less 64 KiB on. A registry that asks for longer parts (OCI-Chunk-Min-Length) gets them, and one that refuses parts of this size gets shorter ones.
 	ChunkSize int64
 }
 
-// hostOptions finds what is special about a host by the name that users give it, or by where it listens.
-func (o *Options) hostOptions(name, addr string) HostOptions {
-	var found HostOptions
-	for key, opts := range o.Hosts {
-		if key = strings.ToLower(key); key == addr && addr != name {
-			found = opts
-		} else if canonicalHost(key) == name {
-			return opts
+// AnyHost is the key in Options.Hosts for every host that has none of its own, token servers and hosts of redirects included.
+const AnyHost = "*"
+
+// entryKey finds the key in Hosts of a host by the name that users give it, or by where it listens; AnyHost if there is none.
+func (o *Options) entryKey(name, addr string) string {
+	found := AnyHost
+	for key := range o.Hosts {
+		if lower := strings.ToLower(key); lower == addr && addr != name {
+			found = key
+		} else if canonicalHost(lower) == name {
+			return key
 		}
 	}
 	return found
 }
+
+// hostOptions returns what is special about a host.
+func (o *Options) hostOptions(name, addr string) HostOptions { return o.Hosts[o.entryKey(name, addr)] }

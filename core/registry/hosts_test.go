@@ -2,8 +2,6 @@ package registry_test
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -13,45 +11,9 @@ import (
 	"time"
 
 	"github.com/imgscript/imgscript/core/auth"
-	"github.com/imgscript/imgscript/core/content"
 	"github.com/imgscript/imgscript/core/registry"
 	"github.com/imgscript/imgscript/core/registry/registrytest"
 )
-
-// TestCertificates trusts a host's own authority for that host alone, and shows it the certificate that it asks for.
-func TestCertificates(t *testing.T) {
-	issuer := httptest.NewUnstartedServer(http.NotFoundHandler())
-	issuer.StartTLS()
-	t.Cleanup(issuer.Close)
-	shown := issuer.TLS.Certificates[0] // any certificate will do for a client
-	var got atomic.Int32
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		got.Store(int32(len(r.TLS.PeerCertificates)))
-		w.WriteHeader(http.StatusNotFound)
-	}))
-	server.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
-	server.Config.ErrorLog = issuer.Config.ErrorLog
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	pool := x509.NewCertPool()
-	pool.AddCert(server.Certificate())
-	host := strings.TrimPrefix(server.URL, "https://")
-	c := newClient(t, &registry.Options{
-		Hosts:   map[string]registry.HostOptions{host: {CA: pool, Certificates: []tls.Certificate{shown}}},
-		Backoff: registry.Backoff{Tries: 1},
-	})
-	_, err := c.Repository(host, "app").Resolve(t.Context(), "v1")
-	expectIs(t, err, content.ErrNotFound)
-	if got.Load() != 1 {
-		t.Errorf("the server saw %d certificates, want 1", got.Load())
-	}
-	other := registrytest.New(t, &registrytest.Options{TLS: true})
-	_, err = newClient(t, &registry.Options{
-		Hosts:   map[string]registry.HostOptions{"elsewhere.example": {CA: pool}},
-		Backoff: registry.Backoff{Tries: 1},
-	}).Repository(other.Host, "app").Resolve(t.Context(), "v1")
-	expectIs(t, err, registry.ErrUnreachable)
-}
 
 // world is a network of names, all of them served on loopback, each with an address that it seems to have.
 type world struct {

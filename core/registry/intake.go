@@ -23,8 +23,9 @@ const (
 
 // intake is what is learnt of the bodies that a host takes.
 type intake struct {
-	whole bool // it takes no PATCH with a part of a blob, ever: Google's
-	start int64
+	whole bool  // it takes no PATCH with a part of a blob, ever: Google's
+	start int64 // bytes of the first part
+	most  int64 // bytes of a part that the registry doesn't want to be bigger
 
 	mu       sync.Mutex
 	noPut    bool  // it refused a PUT with a body and then took a PATCH
@@ -37,9 +38,10 @@ func newIntake(addr string, chunk int64) *intake {
 	name := hostname(addr)
 	google := name == "gcr.io" || strings.HasSuffix(name, ".gcr.io") || strings.HasSuffix(name, ".pkg.dev")
 	if chunk <= 0 {
-		chunk = firstChunk
+		return &intake{whole: google, start: firstChunk, most: mostChunk}
 	}
-	return &intake{whole: google, start: min(max(chunk, leastChunk), mostChunk)}
+	chunk = min(max(chunk, leastChunk), mostChunk)
+	return &intake{whole: google, start: chunk, most: chunk}
 }
 
 // way says how to send a blob.
@@ -68,7 +70,7 @@ func (i *intake) chunk(least int64) int64 {
 	if i.refused > 0 && n >= i.refused {
 		n = max(i.accepted, min(i.start, i.refused/2))
 	}
-	return min(max(n, least), mostChunk)
+	return min(max(min(n, i.most), least), mostChunk)
 }
 
 // took notes a part that was accepted.

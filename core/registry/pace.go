@@ -26,11 +26,14 @@ const (
 	mostSlow  = time.Second
 )
 
+// mostGap bounds what a configuration can ask for: a day between two requests is as good as for ever.
+const mostGap = 24 * time.Hour
+
 func newPace(perSecond float64) *pace {
-	if perSecond <= 0 {
+	if !(perSecond > 0) { // NaN is none
 		return &pace{}
 	}
-	return &pace{gap: time.Duration(float64(time.Second) / perSecond)}
+	return &pace{gap: time.Duration(min(float64(time.Second)/perSecond, float64(mostGap)))}
 }
 
 // turn reserves the next turn and returns how long to wait for it. Those who were held back don't all go at the same moment.

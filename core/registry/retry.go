@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -68,6 +67,7 @@ func passing(err error) bool {
 	var token *auth.ServerError
 	var dns *net.DNSError
 	var source *sourceError
+	var proxy *proxyError
 	switch {
 	case errors.As(err, &source) && source.unopened, errors.As(err, new(*egressError)):
 		return false
@@ -77,7 +77,9 @@ func passing(err error) bool {
 		return passingStatus(e.Status)
 	case errors.As(err, &token):
 		return passingStatus(token.Status)
-	case source != nil, isCertificate(err), isPlain(err):
+	case errors.As(err, &proxy):
+		return passingStatus(proxy.status)
+	case source != nil, isCertificate(err), refusesCertificate(err), isPlain(err):
 		return false
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return false
@@ -92,10 +94,6 @@ func passingStatus(status int) bool {
 
 // isNetwork reports whether an error comes from the wire.
 func isNetwork(err error) bool { return errors.As(err, new(*networkError)) }
-
-func isCertificate(err error) bool {
-	return errors.As(err, new(*tls.CertificateVerificationError))
-}
 
 // retrier sends a request again while its errors are passing ones. It stands before a reporter, which makes errors of statuses.
 type retrier struct {

@@ -3,10 +3,13 @@ package registry
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -18,6 +21,7 @@ func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            newDialer().DialContext,
+		TLSClientConfig:        &tls.Config{GetClientCertificate: certificateFor(nil)},
 		TLSHandshakeTimeout:    10 * time.Second,
 		MaxIdleConnsPerHost:    16,
 		IdleConnTimeout:        90 * time.Second,
@@ -27,7 +31,23 @@ func newTransport() *http.Transport {
 		ReadBufferSize:         32 << 10,
 		WriteBufferSize:        32 << 10,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
+		OnProxyConnectResponse: func(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.Response) error {
+			if resp.StatusCode == http.StatusOK {
+				return nil
+			}
+			return &proxyError{proxy.Host, resp.StatusCode}
+		},
 	}
+}
+
+// proxyError is the answer of a proxy that opens no connection: net/http says no more than its text, such as "Forbidden".
+type proxyError struct {
+	proxy  string // without user and password
+	status int
+}
+
+func (e *proxyError) Error() string {
+	return fmt.Sprintf("the proxy %s answers %d %s", e.proxy, e.status, strings.ToLower(http.StatusText(e.status)))
 }
 
 func newDialer() *net.Dialer {
@@ -49,7 +69,7 @@ type routes struct {
 // routeKey names a transport.
 type routeKey struct {
 	limit reach
-	tls   string // the host whose certificates it has, or ""
+	tls   string // the key in Options.Hosts of the certificates that it has, or ""
 }
 
 func newRoutes(opts *Options) *routes {
@@ -89,21 +109,36 @@ func (r *routes) route(hr *http.Request, h *host) (http.RoundTripper, error) {
 	if r.base == nil {
 		return r.opts.Transport, nil
 	}
-	if r.proxied(hr) {
+	proxied, err := r.proxied(hr)
+	if err != nil {
+		return nil, err
+	}
+	if proxied {
 		key.limit = anywhere // the address is the proxy's, and what it dials is out of our hands
 	}
-	if special := r.opts.hostOptions(canonicalHost(hr.URL.Host), hr.URL.Host); special.CA != nil || special.Certificates != nil {
-		key.tls = hr.URL.Host
+	addr := hr.URL.Host
+	if hr.URL.Scheme == "https" {
+		addr = strings.TrimSuffix(addr, ":443")
+	}
+	name := r.opts.entryKey(canonicalHost(addr), addr)
+	if special := r.opts.Hosts[name]; special.CA != nil || special.Certificates != nil {
+		key.tls = name
 	}
 	return r.transport(key), nil
 }
 
-func (r *routes) proxied(hr *http.Request) bool {
+// errProxy stands for an error of net/http that has the address of the proxy in it, and so perhaps a password.
+var errProxy = errors.New("HTTPS_PROXY or HTTP_PROXY is not the URL of a proxy")
+
+func (r *routes) proxied(hr *http.Request) (bool, error) {
 	if r.base == nil || r.base.Proxy == nil {
-		return false
+		return false, nil
 	}
 	proxy, err := r.base.Proxy(hr)
-	return err == nil && proxy != nil
+	if err != nil {
+		return false, errProxy
+	}
+	return proxy != nil, nil
 }
 
 func (r *routes) transport(key routeKey) *http.Transport {
@@ -128,14 +163,17 @@ func (r *routes) make(key routeKey) *http.Transport {
 		t.DialContext = r.dial(key.limit)
 	}
 	if key.tls != "" {
-		special := r.opts.hostOptions(canonicalHost(key.tls), key.tls)
+		special := r.opts.Hosts[key.tls]
+		t.DialTLSContext = nil // it would know nothing of the certificates
 		if t.TLSClientConfig == nil {
 			t.TLSClientConfig = &tls.Config{}
 		}
 		if special.CA != nil {
 			t.TLSClientConfig.RootCAs = special.CA
 		}
-		t.TLSClientConfig.Certificates = special.Certificates
+		if special.Certificates != nil {
+			t.TLSClientConfig.GetClientCertificate = certificateFor(special.Certificates)
+		}
 	}
 	return t
 }
@@ -167,7 +205,7 @@ func (r *routes) dial(limit reach) func(ctx context.Context, network, addr strin
 
 // watch returns a context that notes how near the registry h itself is, by the address of the connection that it answers on.
 func (r *routes) watch(hr *http.Request, h *host) *http.Request {
-	if h == nil || !h.at(hr.URL) || r.proxied(hr) {
+	if proxied, _ := r.proxied(hr); proxied || h == nil || !h.at(hr.URL) {
 		return hr
 	}
 	return hr.WithContext(httptrace.WithClientTrace(hr.Context(), &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {

@@ -54,7 +54,8 @@ type wire struct {
 }
 
 func (w *wire) send(ctx context.Context, req *request) (*http.Response, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
+	certificate := &asked{}
+	ctx, cancel := context.WithCancelCause(context.WithValue(ctx, askedKey{}, certificate))
 	dog := &watchdog{cancel: cancel, bark: w.timeouts.within(ctx)}
 	if req.slow {
 		dog.bark.Header = dog.bark.Final
@@ -73,7 +74,7 @@ func (w *wire) send(ctx context.Context, req *request) (*http.Response, error) {
 	}
 	resp, err := via.RoundTrip(w.routes.watch(hr, req.host))
 	if err != nil {
-		err = body.explain(ctx, scrubbed(err, hr))
+		err = certificate.explain(body.explain(ctx, scrubbed(err, hr)))
 		dog.end()
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package registrytest
 
 import (
+	"crypto/tls"
 	"encoding/pem"
 	"io"
 	"log"
@@ -16,7 +17,8 @@ import (
 
 // Options say what kind of registry a Server is. nil and the zero value are an open one on plain HTTP.
 type Options struct {
-	TLS bool // HTTPS with a certificate of its own, which Server.Client trusts
+	TLS       bool        // HTTPS with a certificate of its own, which Server.Client trusts
+	TLSConfig *tls.Config // HTTPS with the certificates in it, such as those of an Authority
 
 	Auth       AuthMode          // what it asks for
 	Users      map[string]string // passwords by user
@@ -78,7 +80,8 @@ func New(t TB, opts *Options) *Server {
 	s.http = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
 	s.http.Config.ErrorLog = log.New(io.Discard, "", 0) // aborted answers and TLS probes are meant to happen
 	s.Host = s.http.Listener.Addr().String()            // known before anybody can ask
-	if s.opts.TLS {
+	if s.opts.TLS || s.opts.TLSConfig != nil {
+		s.http.TLS = s.opts.TLSConfig.Clone()
 		s.URL = "https://" + s.Host
 		s.http.EnableHTTP2 = true
 		s.http.StartTLS()
