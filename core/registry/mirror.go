@@ -64,8 +64,16 @@ func (c *Client) ask(ctx context.Context, req *request, m mirror) (*http.Respons
 	if err := m.host.rest.reason(s.opts.Now()); err != nil {
 		return nil, err
 	}
+	var place *slot
+	if req.streamed {
+		var err error
+		if place, err = takeSlot(ctx, m.host.reads); err != nil {
+			return nil, err
+		}
+	}
 	resp, err := c.sendTo(withPatience(ctx, s.opts.Timeouts.Mirror), req.to(m))
 	if err != nil {
+		place.free()
 		var e *Error
 		said := errors.As(err, &e) && e.Status != 0 && !passingStatus(e.Status) || errors.Is(err, ErrDenied)
 		if !said && ctx.Err() == nil {
@@ -73,7 +81,10 @@ func (c *Client) ask(ctx context.Context, req *request, m mirror) (*http.Respons
 		}
 		return nil, err
 	}
-	resp.Body = &mirrorBody{resp.Body, m.host, s.opts.Now}
+	if place != nil {
+		place.wait() // for the caller, who may never read it
+	}
+	resp.Body = &mirrorBody{resp.Body, m.host, s.opts.Now, place, ctx}
 	return resp, nil
 }
 
@@ -98,6 +109,26 @@ type mirrorBody struct {
 	io.ReadCloser
 	mirror *host
 	now    func() time.Time
+	place  *slot           // among the transfers of the mirror; nil for what is none
+	ctx    context.Context // of the request
+}
+
+// Read implements io.Reader. The place at the mirror comes after the one at the registry and is lent like that.
+func (b *mirrorBody) Read(p []byte) (int, error) {
+	if b.place == nil {
+		return b.ReadCloser.Read(p)
+	}
+	if err := b.place.move(b.ctx); err != nil {
+		return 0, err
+	}
+	defer b.place.wait()
+	return b.ReadCloser.Read(p)
+}
+
+// Close implements io.Closer.
+func (b *mirrorBody) Close() error {
+	b.place.free()
+	return b.ReadCloser.Close()
 }
 
 // distrust notes that an answer with this body broke off or is wrong. It reports whether a mirror gave it: then the registry itself may do better.

@@ -28,7 +28,7 @@ type request struct {
 	foreign  bool // to a URL from a document: without credentials, wherever it leads
 	direct   bool // not to a mirror: what one sent was wrong, or the registry itself is what is asked about
 	once     bool // not to be tried again by the retrier: its caller knows better what to do
-	streamed bool // its answer is a blob, which takes as long as it takes
+	streamed bool // its answer is a blob, which takes as long as it takes and has a place among the transfers of its host
 	slow     bool // the registry works on it (a final PUT hashes a whole blob): its answer may take longer
 }
 

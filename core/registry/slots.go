@@ -86,8 +86,11 @@ func (s *slot) move(ctx context.Context) error {
 	return nil
 }
 
-// free gives the place back. It may be called more than once.
+// free gives the place back. It may be called more than once, and does nothing for nil.
 func (s *slot) free() {
+	if s == nil {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.still, s.freed = false, true

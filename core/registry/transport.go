@@ -116,10 +116,7 @@ func (r *routes) route(hr *http.Request, h *host) (http.RoundTripper, error) {
 	if proxied {
 		key.limit = anywhere // the address is the proxy's, and what it dials is out of our hands
 	}
-	addr := hr.URL.Host
-	if hr.URL.Scheme == "https" {
-		addr = strings.TrimSuffix(addr, ":443")
-	}
+	addr := canonicalAddr(hr.URL.Scheme, hr.URL.Host)
 	name := r.opts.entryKey(canonicalHost(addr), addr)
 	if special := r.opts.Hosts[name]; special.CA != nil || special.Certificates != nil {
 		key.tls = name
