@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,6 +30,8 @@ type Entry struct {
 	Token string
 	// Username and Secret are used for Basic and for a token server. The user "<token>" says that Secret is an identity token.
 	Username, Secret string
+	// ReadSecret gives the Secret of Username when it is needed, each time; nil where Secret has it.
+	ReadSecret func() (string, error)
 	// Credentials is the text of a Google key file: a service account ("type" may be missing) or an authorized user. It is exchanged for an
 	// access token, which goes to the host of the key, whoever runs it.
 	Credentials []byte
@@ -46,7 +49,7 @@ func (e Entry) kinds() []string {
 		set  bool
 	}{
 		{"token", e.Token != ""},
-		{"Username and Secret", e.Username != "" || e.Secret != ""},
+		{"Username and Secret", e.Username != "" || e.Secret != "" || e.ReadSecret != nil},
 		{"credentials", len(e.Credentials) > 0},
 		{"keyFilename", e.KeyFilename != ""},
 	} {
@@ -84,9 +87,11 @@ func (e Entry) check() error {
 	switch {
 	case len(kinds) > 1:
 		return fmt.Errorf("has %s: one of them is enough", strings.Join(kinds, " and "))
-	case e.Username != "" && e.Secret == "":
+	case e.Secret != "" && e.ReadSecret != nil:
+		return errors.New("has a Secret and a ReadSecret: one of them is enough")
+	case e.Username != "" && e.Secret == "" && e.ReadSecret == nil:
 		return errors.New("has a Username without a Secret")
-	case e.Username == "" && e.Secret != "":
+	case e.Username == "" && (e.Secret != "" || e.ReadSecret != nil):
 		return errors.New("has a Secret without a Username")
 	case len(e.Credentials) > 0:
 		_, err := parseGoogleKey(e.Credentials, true)
@@ -97,6 +102,8 @@ func (e Entry) check() error {
 
 // MapOptions are the surroundings of a Map. nil and the zero value are the defaults.
 type MapOptions struct {
+	// Source is what the map is called in errors and in Credential.Source; "" is "auth map".
+	Source string
 	// Client exchanges Google keys for access tokens; nil is a client with the default transport.
 	Client *http.Client
 	// Now is the clock; nil is time.Now.
@@ -108,20 +115,20 @@ func (m Map) Keychain(opts *MapOptions) (Keychain, error) {
 	if opts == nil {
 		opts = &MapOptions{}
 	}
-	k := &mapKeychain{entries: map[server]*Entry{}, names: map[server]string{}, google: newGoogleExchange(opts.Client, opts.Now)}
+	k := &mapKeychain{source: cmp.Or(opts.Source, mapSource), entries: map[server]*Entry{}, names: map[server]string{}, google: newGoogleExchange(opts.Client, opts.Now)}
 	var errs []error
 	for _, key := range slices.Sorted(maps.Keys(m)) {
 		s, err := parseServer(key)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("auth map: %w", err))
+			errs = append(errs, fmt.Errorf("%s: %w", k.source, err))
 			continue
 		}
 		if other, ok := k.names[s]; ok {
-			errs = append(errs, fmt.Errorf("auth map: keys %q and %q are the same place", other, key))
+			errs = append(errs, fmt.Errorf("%s: keys %q and %q are the same place", k.source, other, key))
 		}
 		e := m[key]
 		if err := e.check(); err != nil {
-			errs = append(errs, fmt.Errorf("auth map: entry of %q %w", key, err))
+			errs = append(errs, fmt.Errorf("%s: entry of %q %w", k.source, key, err))
 		}
 		e.Credentials = slices.Clone(e.Credentials)
 		k.names[s], k.entries[s] = key, &e
@@ -131,6 +138,7 @@ func (m Map) Keychain(opts *MapOptions) (Keychain, error) {
 
 type mapKeychain struct {
 	opaque
+	source  string
 	entries map[server]*Entry
 	names   map[server]string // the keys as they were written
 	google  *googleExchange
@@ -141,11 +149,11 @@ func (k *mapKeychain) Credential(ctx context.Context, host, repository string) (
 	for _, h := range mapHosts(canonicalHost(host)) {
 		if s, e := k.find(h, repository); e != nil {
 			cred, err := k.credential(ctx, host, e)
-			Note(ctx, Step{Source: mapSource, Detail: fmt.Sprintf("key %q", k.names[s]), Credential: cred, Err: err})
-			return cred, prefix(err, mapSource)
+			Note(ctx, Step{Source: k.source, Detail: fmt.Sprintf("key %q", k.names[s]), Credential: cred, Err: err})
+			return cred, prefix(err, "%s", k.source)
 		}
 	}
-	Note(ctx, Step{Source: mapSource, Detail: "no key for it"})
+	Note(ctx, Step{Source: k.source, Detail: "no key for it"})
 	return Credential{}, nil
 }
 
@@ -174,11 +182,17 @@ func (k *mapKeychain) find(host, repository string) (key server, found *Entry) {
 func (k *mapKeychain) credential(ctx context.Context, host string, e *Entry) (Credential, error) {
 	switch {
 	case e.Token != "":
-		return Credential{RegistryToken: e.Token, Source: mapSource}, nil
+		return Credential{RegistryToken: e.Token, Source: k.source}, nil
+	case e.ReadSecret != nil:
+		secret, err := e.ReadSecret()
+		if err != nil {
+			return Credential{}, prefix(err, "credential for %s", host)
+		}
+		return fromPair(e.Username, secret, k.source), nil
 	case e.Username != "":
-		return fromPair(e.Username, e.Secret, mapSource), nil
+		return fromPair(e.Username, e.Secret, k.source), nil
 	case len(e.Credentials) > 0:
-		cred, err := k.google.credential(ctx, e.Credentials, mapSource)
+		cred, err := k.google.credential(ctx, e.Credentials, k.source)
 		return cred, prefix(err, "credentials for %s", host)
 	case e.KeyFilename != "":
 		cred, err := k.keyFile(ctx, e)
@@ -197,7 +211,7 @@ func (k *mapKeychain) keyFile(ctx context.Context, e *Entry) (Credential, error)
 	if err != nil {
 		return Credential{}, err
 	}
-	cred, err := k.google.credential(ctx, data, mapSource)
+	cred, err := k.google.credential(ctx, data, k.source)
 	return cred, prefix(err, "%q", e.KeyFilename)
 }
 

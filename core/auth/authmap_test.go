@@ -195,3 +195,34 @@ func TestChain(t *testing.T) {
 		}
 	}
 }
+
+// TestMapReadsSecrets when they are needed, each time, and calls itself what it was told to.
+func TestMapReadsSecrets(t *testing.T) {
+	var reads int
+	read := func() (string, error) {
+		if reads++; reads > 2 {
+			return "", errors.New("it is gone")
+		}
+		return strings.Repeat("x", reads), nil
+	}
+	k, err := Map{"reg.example": {Username: "bob", ReadSecret: read}}.Keychain(&MapOptions{Source: "a file"})
+	if err != nil || reads != 0 {
+		t.Fatalf("%d reads, error %v", reads, err)
+	}
+	for _, want := range []string{"x", "xx"} {
+		cred, err := k.Credential(t.Context(), "reg.example", "app")
+		if want := (Credential{Username: "bob", Password: want, Source: "a file"}); cred != want || err != nil {
+			t.Errorf("got %+v, %v", cred, err)
+		}
+	}
+	if _, err := k.Credential(t.Context(), "reg.example", "app"); err == nil || err.Error() != "a file: credential for reg.example: it is gone" {
+		t.Errorf("got error %v", err)
+	}
+	for name, entry := range map[string]Entry{
+		"has a Secret and a ReadSecret": {Username: "bob", Secret: "x", ReadSecret: read}, "has a Secret without a Username": {ReadSecret: read},
+	} {
+		if _, err := (Map{"reg.example": entry}).Keychain(&MapOptions{Source: "a file"}); err == nil || !strings.HasPrefix(err.Error(), `a file: entry of "reg.example" `+name) {
+			t.Errorf("got error %v, want %q", err, name)
+		}
+	}
+}
