@@ -51,7 +51,7 @@ func (a *Authority) Issue(names ...string) tls.Certificate {
 	for _, name := range names {
 		if ip := net.ParseIP(name); ip != nil {
 			template.IPAddresses = append(template.IPAddresses, ip)
-		} else {
+		} else if name != "" {
 			template.DNSNames = append(template.DNSNames, name)
 		}
 	}

@@ -3,24 +3,16 @@ package registrytest
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"log"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"sync"
-	"time"
 )
 
 // Internet is a network of its own on loopback, for tests of what a client does when servers lead it elsewhere: hosts have the names and the addresses
@@ -30,11 +22,12 @@ type Internet struct {
 	t             TB
 	secure, plain *httptest.Server
 	proxy         *httptest.Server
-	ca            *authority
+	ca            *Authority
 
 	mu        sync.Mutex
 	hosts     map[string]http.Handler
-	addresses map[string][]string // of the next look-ups of a name
+	addresses map[string][]string         // of the next look-ups of a name
+	leafs     map[string]*tls.Certificate // by name
 	sent      []Sent
 	dialled   []string
 }
@@ -53,14 +46,12 @@ const maxSent = 1 << 20
 // NewInternet starts a network that ends with the test. A host that nobody gave a handler answers 404.
 func NewInternet(t TB) *Internet {
 	t.Helper()
-	n := &Internet{t: t, hosts: map[string]http.Handler{}, addresses: map[string][]string{}}
-	var err error
-	if n.ca, err = newAuthority(); err != nil {
-		t.Fatalf("certificates: %v", err)
+	n := &Internet{
+		t: t, ca: NewAuthority(t, "registrytest authority"), hosts: map[string]http.Handler{}, addresses: map[string][]string{}, leafs: map[string]*tls.Certificate{},
 	}
 	silent := log.New(io.Discard, "", 0)
 	n.secure = httptest.NewUnstartedServer(http.HandlerFunc(n.serve))
-	n.secure.TLS = &tls.Config{GetCertificate: n.ca.certificate}
+	n.secure.TLS = &tls.Config{GetCertificate: n.certificate}
 	n.plain = httptest.NewUnstartedServer(http.HandlerFunc(n.serve))
 	n.proxy = httptest.NewUnstartedServer(http.HandlerFunc(n.serveProxy))
 	for _, s := range []*httptest.Server{n.secure, n.plain, n.proxy} {
@@ -108,7 +99,7 @@ func (n *Internet) Dialled() []string {
 
 // CA returns the certificate by which the hosts are to be trusted, in PEM.
 func (n *Internet) CA() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: n.ca.cert.Raw})
+	return n.ca.PEM()
 }
 
 // Proxy returns the URL of an HTTP proxy to the network, for HTTPS_PROXY and HTTP_PROXY.
@@ -116,10 +107,8 @@ func (n *Internet) Proxy() string { return n.proxy.URL }
 
 // Transport returns a transport of which every connection leads into the network and has the address of its host. The caller closes its idle connections.
 func (n *Internet) Transport() *http.Transport {
-	roots := x509.NewCertPool()
-	roots.AddCert(n.ca.cert)
 	return &http.Transport{
-		TLSClientConfig:        &tls.Config{RootCAs: roots},
+		TLSClientConfig:        &tls.Config{RootCAs: n.ca.Pool()},
 		MaxResponseHeaderBytes: 64 << 10,
 		DisableCompression:     true,
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -226,58 +215,17 @@ func (n *Internet) serveProxy(w http.ResponseWriter, r *http.Request) {
 	both.Wait()
 }
 
-// authority signs a certificate for every name that is asked for.
-type authority struct {
-	key  *ecdsa.PrivateKey
-	cert *x509.Certificate
-
-	mu    sync.Mutex
-	leafs map[string]*tls.Certificate
-}
-
-func newAuthority() (*authority, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	template := template("registrytest authority")
-	template.IsCA, template.BasicConstraintsValid, template.KeyUsage = true, true, x509.KeyUsageCertSign
-	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return nil, err
-	}
-	cert, err := x509.ParseCertificate(raw)
-	return &authority{key: key, cert: cert, leafs: map[string]*tls.Certificate{}}, err
-}
-
-func template(name string) *x509.Certificate {
-	now := time.Now()
-	return &x509.Certificate{
-		SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: name},
-		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour),
-	}
-}
-
 // certificate implements tls.Config.GetCertificate.
-func (a *authority) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+func (n *Internet) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	name := hello.ServerName
-	if leaf, ok := a.leafs[name]; ok {
+	if leaf, ok := n.leafs[name]; ok {
 		return leaf, nil
 	}
-	leaf := template(name)
-	leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	if name != "" {
-		leaf.DNSNames = []string{name}
-	}
-	raw, err := x509.CreateCertificate(rand.Reader, leaf, a.cert, a.key.Public(), a.key)
-	if err != nil {
-		return nil, err
-	}
-	signed := &tls.Certificate{Certificate: [][]byte{raw}, PrivateKey: a.key}
-	a.leafs[name] = signed
-	return signed, nil
+	leaf := n.ca.Issue(name)
+	n.leafs[name] = &leaf
+	return &leaf, nil
 }
 
 // Registry lets an open registry answer for a host. It names itself by that host.
