@@ -75,7 +75,7 @@ func TestProxyRefuses(t *testing.T) {
 		t.Errorf("the proxy was asked %d times", n)
 	}
 	_, err = proxiedClient(t, proxy, proxyPassword, opts).Repository("down.example", "app").Resolve(t.Context(), "v1")
-	if !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), "answers 502 bad gateway") || !strings.Contains(err.Error(), "(2 tries)") {
+	if !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), "answers 502 bad gateway") || !strings.Contains(err.Error(), "2 tries") {
 		t.Errorf("got error %v", err)
 	}
 }
@@ -98,7 +98,7 @@ func TestProxyURL(t *testing.T) {
 		return nil, fmt.Errorf("invalid proxy address %q", "http://alice:"+proxyPassword+"%@proxy")
 	}
 	_, err := c.Repository(reg.Host, "app").Resolve(t.Context(), "v1")
-	if !errors.Is(err, errProxy) || strings.Contains(err.Error(), "s3cret") || len(reg.Requests()) > 0 {
+	if !errors.Is(err, errProxy) || !errors.Is(err, ErrUnreachable) || strings.Contains(err.Error(), "s3cret") || len(reg.Requests()) > 0 {
 		t.Errorf("got error %v after %v", err, reg.Lines())
 	}
 }
@@ -118,6 +118,26 @@ func TestProxyEgress(t *testing.T) {
 		}
 		if (err == nil) != allowed || !allowed && !errors.As(err, new(*egressError)) || !slices.Equal(proxy.Asked(), asked) {
 			t.Errorf("%s: error %v; the proxy was asked %q", to, err, proxy.Asked())
+		}
+	}
+}
+
+// TestUsableProxy refuses addresses that net/http would silently leave out.
+func TestUsableProxy(t *testing.T) {
+	for address, usable := range map[string]bool{
+		"": true, "http://alice:s3cret@proxy.example:3128": true, "proxy.example:3128": true, "proxy.example": true, "[::1]:3128": true,
+		"http://alice:%s3cret@proxy.example": false, "http://": false, ":3128": false, "a b": false,
+	} {
+		for _, name := range []string{"HTTPS_PROXY", "https_proxy"} {
+			getenv := func(asked string) string {
+				if asked == name {
+					return address
+				}
+				return ""
+			}
+			if usableProxy("https", getenv) != usable || !usableProxy("http", getenv) {
+				t.Errorf("%s=%s: usable for https %t, for http %t", name, address, usableProxy("https", getenv), usableProxy("http", getenv))
+			}
 		}
 	}
 }

@@ -69,7 +69,7 @@ func passing(err error) bool {
 	var source *sourceError
 	var proxy *proxyError
 	switch {
-	case errors.As(err, &source) && source.unopened, errors.As(err, new(*egressError)):
+	case errors.As(err, &source) && source.unopened, errors.As(err, new(*egressError)), errors.Is(err, errProxy):
 		return false
 	case errors.As(err, new(*curable)), errors.Is(err, content.ErrVerification):
 		return true

@@ -3,13 +3,10 @@ package registry
 import (
 	"context"
 	"crypto/tls"
-	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -19,7 +16,7 @@ import (
 // as stored (one registry gzips configs when it may), and pings find HTTP/2 connections that died without a word (golang/go#36026).
 func newTransport() *http.Transport {
 	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
+		Proxy:                  environmentProxy,
 		DialContext:            newDialer().DialContext,
 		TLSClientConfig:        &tls.Config{GetClientCertificate: certificateFor(nil)},
 		TLSHandshakeTimeout:    10 * time.Second,
@@ -38,16 +35,6 @@ func newTransport() *http.Transport {
 			return &proxyError{proxy.Host, resp.StatusCode}
 		},
 	}
-}
-
-// proxyError is the answer of a proxy that opens no connection: net/http says no more than its text, such as "Forbidden".
-type proxyError struct {
-	proxy  string // without user and password
-	status int
-}
-
-func (e *proxyError) Error() string {
-	return fmt.Sprintf("the proxy %s answers %d %s", e.proxy, e.status, strings.ToLower(http.StatusText(e.status)))
 }
 
 func newDialer() *net.Dialer {
@@ -124,16 +111,13 @@ func (r *routes) route(hr *http.Request, h *host) (http.RoundTripper, error) {
 	return r.transport(key), nil
 }
 
-// errProxy stands for an error of net/http that has the address of the proxy in it, and so perhaps a password.
-var errProxy = errors.New("HTTPS_PROXY or HTTP_PROXY is not the URL of a proxy")
-
 func (r *routes) proxied(hr *http.Request) (bool, error) {
 	if r.base == nil || r.base.Proxy == nil {
 		return false, nil
 	}
 	proxy, err := r.base.Proxy(hr)
 	if err != nil {
-		return false, errProxy
+		return false, &networkError{errProxy}
 	}
 	return proxy != nil, nil
 }
