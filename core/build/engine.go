@@ -22,6 +22,8 @@ type EngineOptions struct {
 	Keychain auth.Keychain
 	// Insecure lists registry hosts that may speak plain HTTP; loopback always may.
 	Insecure []string
+	// Hosts are the registries about which something is special, by the name that references have; package registryconfig reads them from a file.
+	Hosts map[string]registry.HostOptions
 	// Transfers is the number of blobs under way at once for each registry host; 0 is 4.
 	Transfers int
 	// Backoff says how requests to registries that failed for a passing reason are tried again.
@@ -64,7 +66,8 @@ func NewEngine(opts *EngineOptions) (*Engine, error) {
 		keychain: o.Keychain,
 		insecure: o.Insecure,
 		registry: registry.New(&registry.Options{
-			Keychain: o.Keychain, Insecure: o.Insecure, Transport: o.Transport, Transfers: o.Transfers, UserAgent: o.UserAgent, Backoff: o.Backoff,
+			Keychain: o.Keychain, Insecure: o.Insecure, Hosts: o.Hosts, Transport: o.Transport, Transfers: o.Transfers, UserAgent: o.UserAgent,
+			Backoff: o.Backoff,
 		}),
 		tokens: newTokenClient(o.Transport),
 		cpu:    semaphore.NewWeighted(int64(o.Jobs)),
