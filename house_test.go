@@ -26,12 +26,13 @@ var arrows = []struct {
 	{"core/layer", []string{"core/content", "core/nearest"}},
 	{"core/image", []string{"core/content", "core/layer"}},
 	{"core/registry", []string{"core/auth", "core/content"}},
+	{"core/registry/registryconfig", []string{"core/auth", "core/nearest", "core/registry"}},
 	{"core/layout", []string{"core/atomicfile", "core/content"}},
 	{"core/transport", []string{"core/content", "core/layout", "core/registry"}},
 	{"core/build", []string{"core/atomicfile", "core/auth", "core/cache", "core/content", "core/image", "core/layer", "core/layout", "core/registry", "core/transport"}},
 	{"starlib", []string{"core/auth", "core/build", "core/content", "core/image", "core/layer", "core/nearest", "core/registry"}}, // core/build and what it hands out
 	{"cmd/imgscript/internal/progress", []string{"core/build"}},
-	{"cmd/imgscript", []string{"cmd/imgscript/internal/progress", "core/auth", "core/build", "core/image", "core/nearest", "core/transport", "starlib"}},
+	{"cmd/imgscript", []string{"cmd/imgscript/internal/progress", "core/auth", "core/build", "core/image", "core/nearest", "core/registry/registryconfig", "core/transport", "starlib"}},
 
 	// What tests share.
 	{"core/content/contenttest", []string{"core/content"}},
@@ -52,6 +53,7 @@ var keepers = []struct {
 	{"github.com/klauspost/compress", []string{"core/layer"}},
 	{"github.com/moby/patternmatcher", []string{"core/layer"}},
 	{"github.com/spf13", []string{"cmd/imgscript"}},
+	{"go.yaml.in/yaml", []string{"core/registry/registryconfig"}},
 	{"github.com/vbauerster/mpb", []string{"cmd/imgscript/internal/progress"}},
 	{"github.com/olareg/olareg", []string{"core/registry/registrytest"}},
 	{"net/http", []string{"core/auth", "core/registry", "core/registry/registrytest", "core/build"}}, // core/build: fetch
