@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/imgscript/imgscript/core/registry/registrytest"
 )
 
 func TestMain(m *testing.M) {
@@ -23,11 +25,12 @@ func TestScript(t *testing.T) {
 				"DOCKER_CONFIG="+filepath.Join(env.WorkDir, ".docker"), "XDG_RUNTIME_DIR="+filepath.Join(env.WorkDir, ".run"), "XDG_CONFIG_HOME=", "REGISTRY_AUTH_FILE=",
 				"GOOGLE_APPLICATION_CREDENTIALS=", "TMPDIR="+filepath.Join(env.WorkDir, ".tmp"))
 			env.Values[registriesKey{}] = &registries{t: env.T().(testing.TB)}
+			env.Values[proxiesKey{}] = map[string]*registrytest.Proxy{}
 			return os.MkdirAll(filepath.Join(env.WorkDir, ".tmp"), 0o700)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"registry": cmdRegistry, "requests": cmdRequests, "seed": cmdSeed, "tags": cmdTags, "manifest": cmdManifest, "config": cmdConfig, "files": cmdFiles,
-			"exits": cmdExits, "interrupt": cmdInterrupt,
+			"proxy": cmdProxy, "asked": cmdAsked, "expand": cmdExpand, "authority": cmdAuthority, "exits": cmdExits, "interrupt": cmdInterrupt,
 		},
 	})
 }
