@@ -58,9 +58,9 @@ func blocks(t *testing.T, file string) []block {
 }
 
 // TestDocuments runs every block of code in the documents: scripts (python) against a registry, programs (go), and those commands (sh) that are cheap
-// and ours; of the others it checks that what they name exists. A block is compared with the text block right behind it.
+// and ours; of the others it checks that what they name exists. Those in YAML are registry configurations. A block is compared with the text block right behind it.
 func TestDocuments(t *testing.T) {
-	kinds := map[string]func(*testing.T, block){"python": runScript, "go": runProgram, "sh": runCommands, "text": func(*testing.T, block) {}}
+	kinds := map[string]func(*testing.T, block){"python": runScript, "go": runProgram, "sh": runCommands, "yaml": parseConfig, "text": func(*testing.T, block) {}}
 	for _, file := range documents(t) {
 		for _, b := range blocks(t, file) {
 			t.Run(fmt.Sprintf("%s:%d", b.file, b.line), func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestDocuments(t *testing.T) {
 				case ok:
 					run(t, b)
 				case file != "ARCHITECTURE.md": // which has a picture
-					t.Errorf("a block of code is python, go, sh or text, not %q", b.lang)
+					t.Errorf("a block of code is python, go, sh, yaml or text, not %q", b.lang)
 				}
 			})
 		}
