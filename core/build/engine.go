@@ -3,6 +3,7 @@ package build
 import (
 	"net/http"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sync/semaphore"
 
@@ -64,7 +65,7 @@ func NewEngine(opts *EngineOptions) (*Engine, error) {
 	return &Engine{
 		cache:    store,
 		keychain: o.Keychain,
-		insecure: o.Insecure,
+		insecure: insecureHosts(&o),
 		registry: registry.New(&registry.Options{
 			Keychain: o.Keychain, Insecure: o.Insecure, Hosts: o.Hosts, Transport: o.Transport, Transfers: o.Transfers, UserAgent: o.UserAgent,
 			Backoff: o.Backoff,
@@ -72,6 +73,17 @@ func NewEngine(opts *EngineOptions) (*Engine, error) {
 		tokens: newTokenClient(o.Transport),
 		cpu:    semaphore.NewWeighted(int64(o.Jobs)),
 	}, nil
+}
+
+// insecureHosts are the hosts that may speak plain HTTP, whichever way that is said.
+func insecureHosts(o *EngineOptions) []string {
+	all := slices.Clone(o.Insecure)
+	for name, host := range o.Hosts {
+		if host.Insecure {
+			all = append(all, name)
+		}
+	}
+	return all
 }
 
 func openCache(dir string) (*cache.Cache, error) {
