@@ -2,8 +2,10 @@ package registry_test
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"log"
 	"net"
@@ -246,3 +248,19 @@ type peeked struct {
 }
 
 func (p *peeked) Read(b []byte) (int, error) { return p.reader.Read(b) }
+
+// TestGivenTransport keeps the client certificates that a transport has where a host has only an authority, and leaves out a way to dial that would know
+// nothing of it.
+func TestGivenTransport(t *testing.T) {
+	corp := registrytest.NewAuthority(t, "corp")
+	reg := signed(t, corp, registrytest.Options{TLSConfig: &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: corp.Pool()}})
+	given := &http.Transport{
+		TLSClientConfig: &tls.Config{Certificates: []tls.Certificate{corp.Issue("bob")}},
+		DialTLSContext:  func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("dialled otherwise") },
+	}
+	t.Cleanup(given.CloseIdleConnections)
+	opts := registry.Options{Transport: given, Hosts: map[string]registry.HostOptions{reg.Host: {CA: corp.Pool()}}, Backoff: registry.Backoff{Tries: 1}}
+	check(t, resolve(t, reg.Host, opts))
+	opts.Hosts = nil
+	expectText(t, resolve(t, reg.Host, opts), "dialled otherwise")
+}
