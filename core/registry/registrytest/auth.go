@@ -138,7 +138,7 @@ func (s *Server) expired(w *answer, r *http.Request) bool {
 // atStorage reports whether a request was redirected to the other name of this server, where there are no credentials.
 func (s *Server) atStorage(r *http.Request) bool {
 	quirks := s.currentQuirks()
-	return (quirks.BlobRedirect || quirks.UploadRedirect) && strings.HasPrefix(r.Host, "localhost:")
+	return (s.moved.Load() || quirks.BlobRedirect || quirks.UploadRedirect) && strings.HasPrefix(r.Host, "localhost:")
 }
 
 // realm is where the challenge says that tokens are.

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Fault is something that goes wrong with requests that match. What it does is the first of Drop, CutBody, Lost, Stall, Status and Truncate
-// that is set; Revoke, Corrupt and Change let the request pass, as does none of all, after the Delay.
+// Fault is something that goes wrong with requests that match. What it does is the first of Drop, CutBody, Lost, StallBody, Stall, Status, Redirect and
+// Truncate that is set; Revoke, Corrupt and Change let the request pass, as does none of all, after the Delay.
 type Fault struct {
 	Method string // "" is any
 	Class  Class  // "" is any but tokens
@@ -16,15 +16,19 @@ type Fault struct {
 	Nth    int    // the first request that it strikes, counted among those that match; 0 and 1 are the first
 	Times  int    // how many; 0 is one, negative all
 
-	Delay    time.Duration // before anything else
-	Drop     bool          // the connection breaks before the request is read
-	CutBody  int64         // the connection breaks when as many bytes of the request's body have taken effect
-	Lost     bool          // the request takes effect and the connection breaks in place of an answer
-	Stall    bool          // no answer, or, with Truncate, no more of it, until the client leaves
-	Status   int           // the answer
-	Header   http.Header   // with Status
-	Body     string        // with Status
-	Truncate int64         // the answer's body breaks off after as many bytes
+	Delay     time.Duration // before anything else
+	Drop      bool          // the connection breaks before the request is read
+	CutBody   int64         // the connection breaks when as many bytes of the request's body have taken effect
+	Lost      bool          // the request takes effect and the connection breaks in place of an answer
+	Stall     bool          // no answer, or, with Truncate, no more of it, until the client leaves
+	StallBody int64         // no more of the request's body is read after as many bytes, and no answer given, until the client leaves or the server ends
+	Status    int           // the answer
+	Header    http.Header   // with Status
+	Body      string        // with Status
+	// Redirect answers 307 to the same path at an origin ("http://10.0.0.1"), or, "localhost", at the other name of this server, where credentials are an
+	// error as they are at the storage of real registries.
+	Redirect string
+	Truncate int64 // the answer's body breaks off after as many bytes
 
 	// These go together with each other and with none of those above.
 
@@ -86,15 +90,21 @@ func (s *Server) fail(f *Fault, w *answer, r *http.Request) bool {
 	case f.Lost:
 		s.backend.ServeHTTP(&nowhere{h: http.Header{}}, r)
 		panic(http.ErrAbortHandler)
+	case f.StallBody > 0:
+		io.CopyN(io.Discard, r.Body, f.StallBody)
+		s.stall(r)
 	case f.Stall && f.Truncate == 0:
 		s.stall(r)
-		return true
 	case f.Status != 0:
 		for key, values := range f.Header {
 			w.Header()[http.CanonicalHeaderKey(key)] = values
 		}
 		w.WriteHeader(f.Status)
 		w.Write([]byte(f.Body))
+		return true
+	case f.Redirect != "":
+		w.Header().Set("Location", s.redirect(f.Redirect)+r.URL.RequestURI())
+		w.WriteHeader(http.StatusTemporaryRedirect)
 		return true
 	case f.Truncate > 0:
 		w.cut, w.broken = f.Truncate, func() {
@@ -107,12 +117,22 @@ func (s *Server) fail(f *Fault, w *answer, r *http.Request) bool {
 	return false
 }
 
-// stall waits until the client leaves or the server ends.
+// redirect returns the origin to which a fault sends a request.
+func (s *Server) redirect(origin string) string {
+	if origin != "localhost" {
+		return origin
+	}
+	s.moved.Store(true)
+	return s.elsewhere()
+}
+
+// stall waits until the client leaves or the server ends, and gives no answer even then.
 func (s *Server) stall(r *http.Request) {
 	select {
 	case <-r.Context().Done():
 	case <-s.done:
 	}
+	panic(http.ErrAbortHandler)
 }
 
 // cutBody is a request's body that breaks off.

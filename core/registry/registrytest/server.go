@@ -5,10 +5,12 @@ import (
 	"encoding/pem"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/olareg/olareg"
@@ -19,6 +21,9 @@ import (
 type Options struct {
 	TLS       bool        // HTTPS with a certificate of its own, which Server.Client trusts
 	TLSConfig *tls.Config // HTTPS with the certificates in it, such as those of an Authority
+	// Listener is where it listens; nil is any free port of loopback. A network in memory lets it run in a bubble of testing/synctest, where time limits pass
+	// in no time. The server closes it.
+	Listener net.Listener
 
 	Auth       AuthMode          // what it asks for
 	Users      map[string]string // passwords by user
@@ -48,6 +53,7 @@ type Server struct {
 	mu     sync.Mutex
 	quirks Quirks
 	faults []*armed
+	moved  atomic.Bool // a fault redirected to the other name of this server
 	log    []*record
 	max    int // most transfers seen at once
 	now    int
@@ -77,7 +83,7 @@ func New(t TB, opts *Options) *Server {
 	s.quirks = s.opts.Quirks
 	s.SetFaults(s.opts.Faults...)
 	s.backend = olareg.New(s.backendConfig())
-	s.http = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
+	s.http = s.listen()
 	s.http.Config.ErrorLog = log.New(io.Discard, "", 0) // aborted answers and TLS probes are meant to happen
 	s.Host = s.http.Listener.Addr().String()            // known before anybody can ask
 	if s.opts.TLS || s.opts.TLSConfig != nil {
@@ -91,6 +97,14 @@ func New(t TB, opts *Options) *Server {
 	}
 	t.Cleanup(s.Close)
 	return s
+}
+
+func (s *Server) listen() *httptest.Server {
+	handler := http.HandlerFunc(s.serve)
+	if s.opts.Listener == nil {
+		return httptest.NewUnstartedServer(handler)
+	}
+	return &httptest.Server{Listener: s.opts.Listener, Config: &http.Server{Handler: handler}}
 }
 
 func (s *Server) backendConfig() config.Config {
