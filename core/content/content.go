@@ -20,6 +20,8 @@ var (
 	ErrVerification = errors.New("content does not match its descriptor")
 	// ErrUnsupported says that a store cannot do what was asked, for whatever content.
 	ErrUnsupported = errors.New("not supported")
+	// ErrIncomplete says that a store refused a document because it does not have all that it names. What was sent may have been lost: see [Mend].
+	ErrIncomplete = errors.New("what the document names is not all there")
 	// ErrInvalid says that a document, a digest or a name is malformed.
 	ErrInvalid = errors.New("invalid")
 )

@@ -36,16 +36,10 @@ const maxDocuments = 256 << 20
 // ctx's end; what was copied stays, so that the next try has less to do.
 //
 // A target that is a [Mounter] is given the places where src (a [Locator]) has a blob. Manifests that disagree about a blob's size
-// are [ErrVerification], and more than 256 MiB of manifests are [ErrInvalid].
+// are [ErrVerification], and more than 256 MiB of manifests are [ErrInvalid]. A document that dst refuses as [ErrIncomplete] is mended and pushed again, once;
+// with WithoutRoot it is the caller who calls [Mend] for the root.
 func Copy(ctx context.Context, dst Store, src Fetcher, root Descriptor, opts *CopyOptions) error {
-	c := &copier{dst: dst, src: src, started: map[copyKey]*copied{}}
-	if opts != nil {
-		c.opts = *opts
-	}
-	if c.opts.Concurrency <= 0 {
-		c.opts.Concurrency = 8
-	}
-	c.slots = semaphore.NewWeighted(c.opts.Concurrency)
+	c := newCopier(dst, src, opts)
 	if c.opts.WithoutRoot && !IsDocument(root.MediaType) {
 		return context.Cause(ctx)
 	}
@@ -71,6 +65,18 @@ type copier struct {
 
 	mu      sync.Mutex
 	started map[copyKey]*copied
+}
+
+func newCopier(dst Store, src Fetcher, opts *CopyOptions) *copier {
+	c := &copier{dst: dst, src: src, started: map[copyKey]*copied{}}
+	if opts != nil {
+		c.opts = *opts
+	}
+	if c.opts.Concurrency <= 0 {
+		c.opts.Concurrency = 8
+	}
+	c.slots = semaphore.NewWeighted(c.opts.Concurrency)
+	return c
 }
 
 // copyKey tells a blob from a document of the same bytes: registries keep them in two places.
@@ -164,7 +170,7 @@ func (c *copier) document(ctx context.Context, desc Descriptor, childrenOnly boo
 		return err
 	}
 	defer c.slots.Release(1)
-	if err := c.dst.Push(ctx, desc, FromBytes(data)); err != nil {
+	if err := c.push(ctx, doc, desc, data); err != nil {
 		return err
 	}
 	c.tell(desc, Uploaded)
@@ -187,19 +193,14 @@ func (c *copier) read(ctx context.Context, desc Descriptor) (*Document, []byte, 
 	return doc, data, nil
 }
 
-// children copies what doc needs. Only indexes point to documents: a layer is a blob whatever its media type says.
+// children copies what doc needs.
 func (c *copier) children(ctx context.Context, doc *Document) error {
-	children := doc.Children()
 	if c.documents.Add(documentBytes(doc)) > maxDocuments {
 		return fmt.Errorf("%w index: more than %d MiB of manifests", ErrInvalid, maxDocuments>>20)
 	}
-	slices.SortStableFunc(children, func(a, b Descriptor) int { return cmp.Compare(b.Size, a.Size) })
 	var started []*copied
-	for _, child := range children {
-		if c.opts.SkipForeign && IsForeign(child) {
-			continue
-		}
-		started = append(started, c.start(ctx, child, doc.Config == nil && IsDocument(child.MediaType), false))
+	for _, child := range c.needs(doc) {
+		started = append(started, c.start(ctx, child, doc.pointsToDocument(child), false))
 	}
 	for _, one := range started {
 		if err := one.wait(ctx); err != nil {
@@ -207,6 +208,18 @@ func (c *copier) children(ctx context.Context, doc *Document) error {
 		}
 	}
 	return nil
+}
+
+// needs lists what is to be copied for doc, the biggest first.
+func (c *copier) needs(doc *Document) []Descriptor {
+	children := slices.DeleteFunc(doc.Children(), func(child Descriptor) bool { return c.opts.SkipForeign && IsForeign(child) })
+	slices.SortStableFunc(children, func(a, b Descriptor) int { return cmp.Compare(b.Size, a.Size) })
+	return children
+}
+
+// pointsToDocument reports whether a child is one. Only indexes point to documents: a layer is a blob whatever its media type says.
+func (d *Document) pointsToDocument(child Descriptor) bool {
+	return d.Config == nil && IsDocument(child.MediaType)
 }
 
 // documentBytes is what the manifests and indexes that an index names take when they are read.
@@ -234,18 +247,11 @@ func (c *copier) transfer(ctx context.Context, desc Descriptor) (Transfer, error
 	if c.opts.Always {
 		return Uploaded, c.dst.Push(ctx, desc, open)
 	}
-	if m, ok := c.dst.(Mounter); ok {
-		var from []string
-		if l, ok := c.src.(Locator); ok {
-			from = l.Sources(desc)
-		}
-		return m.Mount(ctx, desc, from, open)
+	var from []string
+	if l, ok := c.src.(Locator); ok {
+		from = l.Sources(desc)
 	}
-	there, err := c.dst.Exists(ctx, desc)
-	if err != nil || there {
-		return Present, err
-	}
-	return Uploaded, c.dst.Push(ctx, desc, open)
+	return Bring(ctx, c.dst, desc, from, open)
 }
 
 func (c *copier) tell(desc Descriptor, how Transfer) {

@@ -26,7 +26,7 @@ var (
 )
 
 // Error is a request that failed for good. It is [content.ErrNotFound] for a 404, [ErrDenied] for a 401 or 403 of the registry itself and where
-// credentials can't be sent, [content.ErrUnsupported] for a 405 or 501, and [ErrUnreachable] where the network failed, or refused was by
+// credentials can't be sent, [content.ErrUnsupported] for a 405 or 501, [content.ErrIncomplete] for a manifest that names what is not there, and [ErrUnreachable] where the network failed, or refused was by
 // somebody else than the registry, who is sent no credentials; errors.Is
 // finds the reasons below it too, such as [content.ErrVerification] and those of a context.
 type Error struct {
@@ -63,6 +63,8 @@ func (e *Error) Is(target error) bool {
 			errors.Is(e.Err, auth.ErrChallenge) || errors.Is(e.Err, auth.ErrRealm)
 	case content.ErrUnsupported:
 		return e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusNotImplemented || e.Has("UNSUPPORTED")
+	case content.ErrIncomplete:
+		return e.Method == http.MethodPut && e.Has("MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN")
 	case ErrUnreachable:
 		return e.Status == 0 && isNetwork(e.Err) || e.stranger && e.refused()
 	}
