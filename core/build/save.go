@@ -191,7 +191,15 @@ func (s *save) publish(ctx context.Context, step *step, t *target, src content.F
 	if err := step.gate(ctx); err != nil {
 		return Saved{}, err
 	}
-	return saved, content.PushTagged(ctx, t.repo, root, content.FromBytes(data), s.tags)
+	push := func() error { return content.PushTagged(ctx, t.repo, root, content.FromBytes(data), s.tags) }
+	err = push()
+	if errors.Is(err, content.ErrIncomplete) {
+		if err := content.Mend(ctx, t.repo, src, root, &content.CopyOptions{SkipForeign: s.opts.LeaveForeign}); err != nil {
+			return Saved{}, err
+		}
+		err = push()
+	}
+	return saved, err
 }
 
 // built puts the image together while its parts are on their way.

@@ -80,6 +80,33 @@ func TestCopyOfWhatIsThereSendsNothing(t *testing.T) {
 	}
 }
 
+// TestRegistryThatLosesBlobs: what a registry calls unknown when a manifest comes is sent again, once; of an index and of an image, under one tag and several.
+func TestRegistryThatLosesBlobs(t *testing.T) {
+	src := registrytest.New(t, nil)
+	child := base(t, src).Manifest
+	src.PushIndex("base", "multi", false, child)
+	for _, tag := range []string{"v1", "multi"} {
+		for nth := 1; nth <= 4; nth++ { // one of two manifests by digest, or one of two tags
+			dst := registrytest.New(t, &registrytest.Options{Faults: []registrytest.Fault{{Method: "PUT", Class: registrytest.ClassManifest, Nth: nth,
+				Status: 400, Body: `{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN"}]}`}}})
+			do(t, nil, func(r *build.Run) error {
+				img, err := r.Image(at("line 1"), src.Host+"/base:"+tag, &build.ImageOptions{Target: dst.Host + "/copy"})
+				if err != nil {
+					return err
+				}
+				img.Save(at("line 2"), &build.SaveOptions{Tags: []string{"a", "b"}})
+				return nil
+			})
+			if got := fmt.Sprint(dst.Tags("copy")); got != "[a b]" {
+				t.Errorf("%s, refused at manifest %d: the tags are %s", tag, nth, got)
+			}
+			if n := dst.Count("PUT", registrytest.ClassSession); nth == 1 && n != 6 {
+				t.Errorf("%s, refused at manifest %d: %d uploads, want each of the three blobs twice", tag, nth, n)
+			}
+		}
+	}
+}
+
 // TestBlobGoesToARegistryOnce: repositories that need one blob get it from the first, by mounts.
 func TestBlobGoesToARegistryOnce(t *testing.T) {
 	src, dst := registrytest.New(t, nil), registrytest.New(t, nil)

@@ -87,7 +87,8 @@ func (t *target) Exists(ctx context.Context, desc content.Descriptor) (bool, err
 // Location implements content.Mounter.
 func (t *target) Location() string { return t.location }
 
-// Push implements content.Pusher. Documents are pushed each time: a registry may drop what has no tag.
+// Push implements content.Pusher. Documents are pushed each time: a registry may drop what has no tag. A blob is sent although it was brought here before, which
+// content.Copy wants where the registry has lost it.
 func (t *target) Push(ctx context.Context, desc content.Descriptor, open content.Opener) error {
 	if content.IsDocument(desc.MediaType) {
 		if t.failed.error() != nil {
@@ -95,7 +96,7 @@ func (t *target) Push(ctx context.Context, desc content.Descriptor, open content
 		}
 		return t.repo.Push(ctx, desc, open)
 	}
-	_, err := t.Mount(ctx, desc, nil, open)
+	_, err := t.failed.try(ctx, desc, func(ctx context.Context) error { return t.repo.Push(ctx, desc, open) })
 	return err
 }
 
@@ -175,14 +176,7 @@ func (t *target) transfer(ctx context.Context, desc content.Descriptor, from []s
 	if t.always {
 		return content.Uploaded, t.repo.Push(ctx, desc, open)
 	}
-	if m, ok := t.repo.(content.Mounter); ok {
-		return m.Mount(ctx, desc, from, open)
-	}
-	there, err := t.repo.Exists(ctx, desc)
-	if err != nil || there {
-		return content.Present, err
-	}
-	return content.Uploaded, t.repo.Push(ctx, desc, open)
+	return content.Bring(ctx, t.repo, desc, from, open)
 }
 
 // copy brings a document and what it needs here, as content.Copy does. Of several blobs that fail, the error is always that of the same one.
