@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -207,13 +208,15 @@ func TestWholeReader(t *testing.T) {
 	for name, source := range map[string][]byte{
 		"changed": bytes.Replace(data, []byte("abc"), []byte("abd"), 1), "short": data[:2999], "long": append(bytes.Clone(data), 'x'), "right": data,
 	} {
-		r, err := newWholeReader(io.NopCloser(bytes.NewReader(source)), desc)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := io.ReadAll(r)
-		if right := name == "right"; right != (err == nil) || right != (len(got) == len(data)) {
-			t.Errorf("%s: %d bytes, error %v", name, len(got), err)
+		for with, reader := range map[string]io.Reader{"after": bytes.NewReader(source), "with": iotest.DataErrReader(bytes.NewReader(source))} {
+			r, err := newWholeReader(io.NopCloser(reader), desc)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := io.ReadAll(r)
+			if right := name == "right"; right != (err == nil) || right != (len(got) == len(data)) {
+				t.Errorf("%s, the end %s the last bytes: %d bytes, error %v", name, with, len(got), err)
+			}
 		}
 	}
 }

@@ -26,14 +26,14 @@ func newWholeReader(r io.ReadCloser, desc content.Descriptor) (io.ReadCloser, er
 
 func (w *wholeReader) Read(p []byte) (int, error) {
 	n, err := w.ReadCloser.Read(p)
-	if w.left -= int64(n); w.left > 0 || err != nil {
+	if w.left -= int64(n); w.left > 0 {
 		return n, err
 	}
-	if _, err = io.ReadFull(w.ReadCloser, make([]byte, 1)); err == nil {
-		err = content.ErrVerification // not reached: the verifier ends what is too long
+	if err == nil {
+		_, err = io.ReadFull(w.ReadCloser, make([]byte, 1)) // the verifier ends what is too long
 	}
 	if err != io.EOF {
-		return 0, err
+		return 0, err // what comes with an error is sent before the error is looked at
 	}
 	return n, io.EOF
 }
