@@ -80,8 +80,12 @@ func (i *intake) took(n int64) {
 	i.accepted = max(i.accepted, n)
 }
 
-// tooBig notes a body of n bytes that was refused for its size, and reports whether sending less at once may help.
+// tooBig notes a body of n bytes that was refused for its size, and reports whether sending less at once may help. What was said of next to nothing is not
+// remembered: it would have all others sent in crumbs.
 func (i *intake) tooBig(n int64) bool {
+	if n <= leastChunk {
+		return false
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.refused == 0 || n < i.refused {
@@ -90,7 +94,7 @@ func (i *intake) tooBig(n int64) bool {
 	if i.accepted >= i.refused {
 		i.accepted = 0
 	}
-	return !i.whole && !i.stuck && n > leastChunk
+	return !i.whole && !i.stuck
 }
 
 // patched notes that a PATCH worked where a PUT with a body was refused.

@@ -39,14 +39,16 @@ func (u *upload) sendParts(ctx context.Context, whole content.Opener, way way) e
 	if s.doubtful && sessionLost(err) {
 		u.repo.host.intake.lostParts()
 	}
+	if saysTooBig(err) && u.tooBig(0) {
+		err = &curable{err}
+	}
 	return u.lose(ctx, err)
 }
 
 // partFailed decides what becomes of the session after a PATCH of n bytes: it is asked for its offset where it may go on.
 func (u *upload) partFailed(ctx context.Context, err error, n int64) error {
-	intake := u.repo.host.intake
 	switch {
-	case saysTooBig(err) && intake.tooBig(n):
+	case saysTooBig(err) && u.tooBig(n):
 		u.session.unsure = true
 		return &curable{err}
 	case u.patch && refusesStreams(err):

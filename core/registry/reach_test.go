@@ -114,6 +114,9 @@ func TestIntake(t *testing.T) {
 	if n := i.chunk(1 << 40); n != mostChunk {
 		t.Errorf("a server asked for parts of 1 TiB and gets %d", n)
 	}
+	if spared := newIntake("reg.example", 0); spared.tooBig(leastChunk) || spared.way(1<<30) != wayPut {
+		t.Error("because next to nothing was called too big, all others are sent in crumbs")
+	}
 	if google := newIntake("eu.gcr.io", 0); google.tooBig(1<<30) || google.way(1<<30) != wayPut {
 		t.Error("Google's get parts")
 	}

@@ -21,6 +21,7 @@ type upload struct {
 	session *session // nil when there is none
 
 	patch  bool  // a PUT with a body was refused: try a PATCH
+	crumb  bool  // next to nothing was called too big, which is believed only if it is said again
 	resets int   // PUTs that broke off
 	best   int64 // the highest offset that was ever acknowledged
 }
@@ -116,7 +117,7 @@ func (u *upload) put(ctx context.Context, whole content.Opener) error {
 	case err == nil:
 		return nil
 	case saysTooBig(err):
-		if u.repo.host.intake.tooBig(u.desc.Size) {
+		if u.tooBig(u.desc.Size) {
 			err = &curable{err}
 		}
 		u.drop(ctx)
@@ -129,6 +130,15 @@ func (u *upload) put(ctx context.Context, whole content.Opener) error {
 		u.resets++
 	}
 	return u.lose(ctx, err)
+}
+
+// tooBig notes that a body of n bytes was refused for its size, and reports whether to try again.
+func (u *upload) tooBig(n int64) bool {
+	if n <= leastChunk && !u.crumb {
+		u.crumb = true
+		return true
+	}
+	return u.repo.host.intake.tooBig(n)
 }
 
 // lose gives the session up after an error.
