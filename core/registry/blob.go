@@ -61,7 +61,7 @@ func (r *Repository) fetchBlob(ctx context.Context, desc content.Descriptor) (io
 
 // fetchBlob returns a verifying reader of a blob. A small one is in memory, and right, when it returns.
 func (c *Client) fetchBlob(ctx context.Context, h *host, desc content.Descriptor, req *request) (io.ReadCloser, error) {
-	if desc.Size < 0 || desc.Size > smallBlob {
+	if desc.Size < 0 || desc.Size > c.shared.small {
 		return c.openBlob(ctx, h, desc, req)
 	}
 	for try := 1; ; try++ {

@@ -84,6 +84,7 @@ type shared struct {
 	warning *warnings
 	budget  *budget
 	wrote   locations // repositories that were written to: mirrors may not know yet
+	small   int64     // size in bytes of blobs that are small: smallBlob, but in tests
 
 	mu    sync.Mutex
 	hosts map[string]*host
@@ -91,7 +92,7 @@ type shared struct {
 
 // New returns a client. It does no I/O. Close it when it is no longer needed.
 func New(opts *Options) *Client {
-	s := &shared{opts: opts.withDefaults(), hosts: map[string]*host{}}
+	s := &shared{opts: opts.withDefaults(), small: smallBlob, hosts: map[string]*host{}}
 	s.routes = newRoutes(&s.opts)
 	s.budget = &budget{left: s.opts.Backoff.Budget, most: s.opts.Backoff.Budget}
 	s.warning = &warnings{tell: s.opts.Warn, seen: map[string]bool{}}

@@ -48,13 +48,15 @@ func (r *Repository) Mount(ctx context.Context, desc content.Descriptor, from []
 // cheapToAsk reports whether to ask for the blob by a mount from this repository.
 func (u *upload) cheapToAsk() bool {
 	h := u.repo.host
-	return !h.noSelfMount.Load() && (u.desc.Size <= smallBlob || h.mounts.Load())
+	return !h.noSelfMount.Load() && (u.small() || h.mounts.Load())
 }
+
+func (u *upload) small() bool { return u.desc.Size <= u.repo.client.shared.small }
 
 // worthAsking reports whether to ask for the blob before it is sent. A registry that opened a session in place of a mount would
 // mostly have mounted what it has; so only blobs that are dear to send are asked for then, and only while mounts never worked there.
 func (u *upload) worthAsking() bool {
-	return u.session == nil || u.desc.Size > smallBlob && !u.repo.host.mounts.Load()
+	return u.session == nil || !u.small() && !u.repo.host.mounts.Load()
 }
 
 // there reports whether the repository has the blob for certain. Anything but a clear yes means that it has to be sent.
@@ -65,7 +67,7 @@ func (u *upload) there(ctx context.Context) bool {
 		return false
 	}
 	req.header.Set("Accept-Encoding", "identity")
-	req.once = u.desc.Size <= smallBlob // rather sent in vain than waited for
+	req.once = u.small() // rather sent in vain than waited for
 	resp, err := r.client.send(ctx, req)
 	if err != nil {
 		return false
