@@ -28,6 +28,8 @@ func (r *Repository) Mount(ctx context.Context, desc content.Descriptor, from []
 	if err != nil {
 		return content.Uploaded, err
 	}
+	ctx, done := withLate(ctx)
+	defer done()
 	names, here := r.siblings(from)
 	if here {
 		names = nil

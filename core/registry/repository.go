@@ -98,6 +98,8 @@ func (r *Repository) Push(ctx context.Context, desc content.Descriptor, open con
 	if err != nil {
 		return err
 	}
+	ctx, done := withLate(ctx)
+	defer done()
 	return u.send(ctx)
 }
 

@@ -122,9 +122,39 @@ func (s *session) cancel(ctx context.Context) {
 	if s == nil || s.url == nil {
 		return
 	}
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cancelWithin)
+	late, ok := ctx.Value(lateKey{}).(context.Context)
+	if !ok {
+		late = context.WithoutCancel(ctx)
+	}
+	late, stop := context.WithTimeout(late, cancelWithin)
 	defer stop()
-	if resp, err := s.repo.client.send(ctx, s.request(http.MethodDelete, s.url)); err == nil {
+	if resp, err := s.repo.client.send(late, s.request(http.MethodDelete, s.url)); err == nil {
 		discard(resp)
+	}
+}
+
+// lateKey is the context key of the context for what has to be tidied up after the end of a context.
+type lateKey struct{}
+
+// withLate returns a context for one upload: all sessions that it gives back after the end of ctx share cancelWithin.
+func withLate(ctx context.Context) (_ context.Context, done func()) {
+	if ctx.Value(lateKey{}) != nil {
+		return ctx, func() {}
+	}
+	late, end := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		select {
+		case <-time.After(cancelWithin):
+			end()
+		case <-late.Done():
+		}
+	})
+	return context.WithValue(ctx, lateKey{}, late), func() {
+		end()
+		if !stop() {
+			<-ended
+		}
 	}
 }

@@ -17,6 +17,8 @@ import (
 // by its digest at the end. When the registry refuses that (which is remembered) or anything else goes wrong on the way, the
 // finished blob is sent as any other.
 func (r *Repository) PushPending(ctx context.Context, mediaType string, p content.Pending) (content.Descriptor, error) {
+	ctx, done := withLate(ctx)
+	defer done()
 	var s *session
 	if !r.host.noStream.Load() {
 		desc, begun, err := r.stream(ctx, p)
@@ -157,6 +159,8 @@ func (r *Repository) Upload(ctx context.Context, open content.Opener, size int64
 	if err != nil {
 		return content.Descriptor{}, err
 	}
+	ctx, done := withLate(ctx)
+	defer done()
 	return desc, u.send(ctx)
 }
 
