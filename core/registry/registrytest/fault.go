@@ -59,7 +59,7 @@ func (s *Server) strike(r *record) *Fault {
 	defer s.mu.Unlock()
 	var found *Fault
 	for _, f := range s.faults {
-		if !f.matches(r) {
+		if !f.Strikes(r.Request) {
 			continue
 		}
 		f.seen++
@@ -158,7 +158,8 @@ func (n *nowhere) Header() http.Header         { return n.h }
 func (n *nowhere) Write(p []byte) (int, error) { return len(p), nil }
 func (n *nowhere) WriteHeader(int)             {}
 
-func (f *Fault) matches(r *record) bool {
+// Strikes reports whether a request of the log is one that the fault counts.
+func (f *Fault) Strikes(r Request) bool {
 	class := f.Class == r.Class || f.Class == "" && r.Class != ClassToken
 	return class && (f.Method == "" || f.Method == r.Method) && strings.Contains(r.Path, f.Match)
 }
