@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"runtime/debug"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "4"); err != nil { // most tests wait for a time limit
 		panic(err)
 	}
+	debug.SetGCPercent(400) // thousands of short lives
 	goleak.VerifyTestMain(m)
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/imgscript/imgscript/core/content"
+	"github.com/imgscript/imgscript/core/image"
 	"github.com/imgscript/imgscript/core/registry"
 	"github.com/imgscript/imgscript/core/registry/registrytest"
 )
@@ -91,6 +92,51 @@ func TestUploadLimits(t *testing.T) {
 		if _, ok := reg.Blob("app", large.desc.Digest); ok {
 			t.Errorf("%s: the blob is there", name)
 		}
+	}
+}
+
+// TestTinyBodyTooBig believes what can't be true only when it is said again.
+func TestTinyBodyTooBig(t *testing.T) {
+	reg := registrytest.New(t, nil)
+	repo := newClient(t, nil).Repository(reg.Host, "app")
+	for _, status := range []int{413, 416} {
+		fault := registrytest.Fault{Method: "PUT", Class: registrytest.ClassSession, Status: status, Body: "too large"}
+		reg.SetFaults(fault)
+		check(t, repo.Push(t.Context(), small.desc, small.open))
+		fault.Times = -1
+		reg.SetFaults(fault)
+		reg.Reset()
+		var e *registry.Error
+		if other := newBlob("other"); !errors.As(repo.Push(t.Context(), other.desc, other.open), &e) || e.Status != status {
+			t.Errorf("%d for ever: got error %v", status, e)
+		}
+		if n := reg.Count("PUT", ""); n > 5 {
+			t.Errorf("%d for ever: sent %d times", status, n)
+		}
+	}
+}
+
+// TestLostBlob sends again what a registry has lost when the manifest comes, and nothing else.
+func TestLostBlob(t *testing.T) {
+	for name, img := range map[string]*image.Image{"layer": pictures().image, "config": pictures().other} {
+		reg := registrytest.New(t, nil)
+		repo := newClient(t, nil).Repository(reg.Host, "app")
+		check(t, content.Copy(t.Context(), repo, img, img.Descriptor(), &content.CopyOptions{WithoutRoot: true}))
+		lost := img.Layers()[0].Descriptor
+		if name == "config" {
+			lost = img.ConfigDescriptor()
+		}
+		check(t, repo.DeleteBlob(t.Context(), lost.Digest))
+		push := func() error {
+			return content.PushTagged(t.Context(), repo, img.Descriptor(), content.FromBytes(img.Manifest()), []string{"v1", "v2"})
+		}
+		expectIs(t, push(), content.ErrIncomplete)
+		reg.Reset()
+		check(t, content.Mend(t.Context(), repo, img, img.Descriptor(), nil))
+		if n := reg.Count("PUT", registrytest.ClassSession); n != 1 {
+			t.Errorf("%s: %d blobs were sent, want 1", name, n)
+		}
+		check(t, push())
 	}
 }
 
