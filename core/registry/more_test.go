@@ -94,11 +94,13 @@ func TestTokenServerFaults(t *testing.T) {
 				return // nothing says what a token should be
 			}
 			fault.Class = registrytest.ClassToken
-			reg := registrytest.New(t, &registrytest.Options{Auth: registrytest.AuthBearer, Users: users, Faults: []registrytest.Fault{fault}})
-			reg.PushImage("app", "v1", registrytest.Image{})
-			kc := keychain(t, auth.Map{reg.Host: {Username: "alice", Secret: "wonder"}})
-			_, _, err := newClient(t, &registry.Options{Keychain: kc, Timeouts: patience(fault)}).Repository(reg.Host, "app").Manifest(t.Context(), "v1")
-			check(t, err)
+			opts := registrytest.Options{Auth: registrytest.AuthBearer, Users: users, Faults: []registrytest.Fault{fault}}
+			inBubble(t, opts, func(t *testing.T, reg *registrytest.Server, c *registry.Client) {
+				reg.PushImage("app", "v1", registrytest.Image{})
+				c = c.With(keychain(t, auth.Map{reg.Host: {Username: "alice", Secret: "wonder"}}))
+				_, _, err := c.Repository(reg.Host, "app").Manifest(t.Context(), "v1")
+				check(t, err)
+			})
 		})
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/imgscript/imgscript/core/content"
@@ -43,7 +44,10 @@ type job struct {
 var huge = bytes.Repeat([]byte("0123456789abcdef"), 80<<10) // 1.25 MiB: more than is read whole
 
 // jobs are everything that goes over the wire, with its outcome checked.
-func jobs() []job {
+func jobs() []job { return jobsWith(huge) }
+
+// jobsWith are the jobs with another blob that is not read whole.
+func jobsWith(huge []byte) []job {
 	hugeBlob := blob{content.Of(content.OctetStream, huge), huge}
 	stored := func(reg *registrytest.Server, b blob) error {
 		if data, ok := reg.Blob("app", b.desc.Digest); !ok || !bytes.Equal(data, b.data) {
@@ -127,7 +131,7 @@ func passingFaults() map[string]registrytest.Fault {
 		"truncated":       {Truncate: 3},
 		"stalled":         {Stall: true},
 		"stalled midway":  {Stall: true, Truncate: 3},
-		"truncated later": {Truncate: 1 << 20},
+		"truncated later": {Truncate: 20e3},
 		"corrupted":       {Corrupt: 1},
 		"corrupted later": {Corrupt: 200},
 		"wrong length":    {Change: http.Header{"Content-Length": {"12345678"}}},
@@ -137,12 +141,17 @@ func passingFaults() map[string]registrytest.Fault {
 }
 
 // TestSingleFault lets every kind of passing fault strike every request of every job, once: none may fail. Over HTTP/2, where an answer
-// breaks off in another way, the kinds that differ are tried.
+// breaks off in another way, the kinds that differ are tried, on a real network.
 func TestSingleFault(t *testing.T) {
 	var cells atomic.Int64
-	t.Cleanup(func() { t.Logf("%d cells", cells.Load()) })
+	t.Cleanup(func() {
+		t.Logf("%d cells", cells.Load())
+		if n := cells.Load(); n < 500 {
+			t.Errorf("%d cells, want 500 and more", n)
+		}
+	})
 	for name, fault := range passingFaults() {
-		for _, job := range jobs() {
+		for _, job := range jobsWith(noise(9, bigNoise).data) {
 			if fault.Corrupt > 0 && (job.name == "tags" || job.name == "big blob") {
 				continue // nothing says what tags should be; what was read of a big blob can't be taken back, see TestCopyOfCorrupted
 			}
@@ -164,7 +173,7 @@ func TestSingleFault(t *testing.T) {
 func TestRevokedAtAnyRequest(t *testing.T) {
 	var cells atomic.Int64
 	t.Cleanup(func() { t.Logf("%d cells", cells.Load()) })
-	for _, job := range jobs() {
+	for _, job := range jobsWith(noise(9, bigNoise).data) {
 		t.Run(job.name, func(t *testing.T) {
 			t.Parallel()
 			opts := registrytest.Options{Auth: registrytest.AuthBearer, Rights: []registrytest.Right{{}}}
@@ -175,22 +184,34 @@ func TestRevokedAtAnyRequest(t *testing.T) {
 
 // sweep moves a fault from request to request until the job needs no more.
 func sweep(t *testing.T, opts registrytest.Options, fault registrytest.Fault, job job, cells *atomic.Int64) {
-	for fault.Nth = 1; fault.Nth <= 8; fault.Nth++ {
+	for requests := 0; fault.Nth <= requests; cells.Add(1) {
+		fault.Nth++
 		opts.Faults = []registrytest.Fault{fault}
-		reg := registrytest.New(t, &opts)
-		reg.PushImage("app", "v1", registrytest.Image{})
-		client := &registry.Options{Timeouts: patience(fault)}
+		once := func(t *testing.T, reg *registrytest.Server, c *registry.Client) {
+			reg.PushImage("app", "v1", registrytest.Image{})
+			if err := job.run(t.Context(), reg, c.WithSmall(smallNoise).Repository(reg.Host, "app")); err != nil {
+				t.Errorf("fault at request %d: %v\n%s", fault.Nth, err, strings.Join(reg.Lines(), "\n"))
+			}
+			requests = len(reg.Requests())
+		}
 		if opts.TLS {
-			client.Transport = reg.Client().Transport
+			reg := registrytest.New(t, &opts)
+			once(t, reg, newClient(t, &registry.Options{Transport: reg.Client().Transport}))
+			continue
 		}
-		if err := job.run(t.Context(), reg, newClient(t, client).Repository(reg.Host, "app")); err != nil {
-			t.Errorf("fault at request %d: %v\n%s", fault.Nth, err, strings.Join(reg.Lines(), "\n"))
-		}
-		cells.Add(1)
-		if len(reg.Requests()) < fault.Nth {
-			return
-		}
+		inBubble(t, opts, once)
 	}
+}
+
+// inBubble runs f with a registry and a client on a network in memory.
+func inBubble(t *testing.T, opts registrytest.Options, f func(t *testing.T, reg *registrytest.Server, c *registry.Client)) {
+	synctest.Test(t, func(t *testing.T) {
+		var net pipes
+		reg := net.server(t, "5001", opts)
+		c, closed := net.client(registry.Options{})
+		defer closed()
+		f(t, reg, c)
+	})
 }
 
 // TestCopyOfCorrupted reads a big blob again, and sends it again, when it came changed.
@@ -205,15 +226,6 @@ func TestCopyOfCorrupted(t *testing.T) {
 			t.Errorf("byte %d: the blob is not there", at)
 		}
 	}
-}
-
-// patience are the time limits for a test of a fault: short ones only where they must end.
-func patience(fault registrytest.Fault) registry.Timeouts {
-	if !fault.Stall {
-		return registry.Timeouts{}
-	}
-	const d = 500 * time.Millisecond // the registry is in the same process, but that may be a busy one
-	return registry.Timeouts{Header: d, Final: d, Body: d}
 }
 
 // TestPermanentFault lets faults strike for ever: every job ends with an error of the right kind, soon.
@@ -231,20 +243,21 @@ func TestPermanentFault(t *testing.T) {
 		{"400", registrytest.Fault{Status: 400}, nil, 3},
 		{"404", registrytest.Fault{Status: 404}, content.ErrNotFound, 9},
 	} {
-		for _, job := range jobs() {
+		for _, job := range jobsWith(noise(9, bigNoise).data) {
 			t.Run(test.name+"/"+job.name, func(t *testing.T) {
 				t.Parallel()
 				fault := test.fault
 				fault.Times = -1
-				reg := registrytest.New(t, &registrytest.Options{Faults: []registrytest.Fault{fault}})
-				reg.PushImage("app", "v1", registrytest.Image{})
-				err := job.run(t.Context(), reg, newClient(t, nil).Repository(reg.Host, "app"))
-				if err == nil || test.is != nil && !errors.Is(err, test.is) {
-					t.Errorf("got error %v, want one that is %v", err, test.is)
-				}
-				if n := len(reg.Requests()); n > test.most {
-					t.Errorf("%d requests, want at most %d:\n%s", n, test.most, strings.Join(reg.Lines(), "\n"))
-				}
+				inBubble(t, registrytest.Options{Faults: []registrytest.Fault{fault}}, func(t *testing.T, reg *registrytest.Server, c *registry.Client) {
+					reg.PushImage("app", "v1", registrytest.Image{})
+					err := job.run(t.Context(), reg, c.Repository(reg.Host, "app"))
+					if err == nil || test.is != nil && !errors.Is(err, test.is) {
+						t.Errorf("got error %v, want one that is %v", err, test.is)
+					}
+					if n := len(reg.Requests()); n > test.most {
+						t.Errorf("%d requests, want at most %d:\n%s", n, test.most, strings.Join(reg.Lines(), "\n"))
+					}
+				})
 			})
 		}
 	}
@@ -368,7 +381,7 @@ type failingReader struct{ err error }
 
 func (f failingReader) Read([]byte) (int, error) { return 0, f.err }
 
-// TestCancel comes back soon, whatever it is in the middle of, and gives the session back.
+// TestCancel comes back soon on a real network and a real clock too, whatever it is in the middle of.
 func TestCancel(t *testing.T) {
 	for _, job := range jobs() {
 		t.Run(job.name, func(t *testing.T) {

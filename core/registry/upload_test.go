@@ -13,11 +13,16 @@ import (
 	"github.com/imgscript/imgscript/core/registry/registrytest"
 )
 
+// unit is what a MiB is to real registries: in tests of uploads in parts everything is a sixteenth as big.
+const unit = 64 << 10
+
 // large needs three parts of the first size of an upload in parts.
-var large = func() blob {
-	data := bytes.Repeat([]byte("0123456789abcde\n"), 600<<10) // 9.4 MiB
-	return blob{content.Of(content.OctetStream, data), data}
-}()
+var large = noise(7, 600<<10)
+
+// unitClient returns a client for which the first part of uploads to reg is a sixteenth of what it is by default.
+func unitClient(t *testing.T, reg *registrytest.Server) *registry.Client {
+	return newClient(t, &registry.Options{Hosts: map[string]registry.HostOptions{reg.Host: {ChunkSize: 4*unit - unit/16}}})
+}
 
 // methods are what a registry saw of an upload: "POST PATCH PATCH PUT". Sessions that are given back don't count: that is tried for half
 // a second only.
@@ -34,7 +39,6 @@ func methods(reg *registrytest.Server) string {
 
 // TestUploadWays sends a blob in the way that the registry takes, and remembers it.
 func TestUploadWays(t *testing.T) {
-	const mib = 1 << 20
 	for _, test := range []struct {
 		name          string
 		quirks        registrytest.Quirks
@@ -44,20 +48,20 @@ func TestUploadWays(t *testing.T) {
 		{"no body with PUT, 405", registrytest.Quirks{RefusePut: 405}, "POST PUT POST PATCH PUT", "POST PATCH PUT"},
 		{"no body with PUT, 411", registrytest.Quirks{RefusePut: 411}, "POST PUT POST PATCH PUT", "POST PATCH PUT"},
 		{"no body with PUT, 501", registrytest.Quirks{RefusePut: 501}, "POST PUT POST PATCH PUT", "POST PATCH PUT"},
-		{"a limit of 5 MiB (Cloudflare)", registrytest.Quirks{MaxBody: 5 * mib}, "POST PUT POST PATCH PATCH GET PATCH PATCH PUT", "POST PATCH PATCH PATCH PUT"},
-		{"a limit that doubled parts meet", registrytest.Quirks{MaxBody: 9 * mib}, "POST PUT POST PATCH PATCH PUT", "POST PATCH PATCH PUT"},
-		{"a limit of 1 MiB (nginx)", registrytest.Quirks{MaxBody: mib}, "POST PUT POST PATCH GET PATCH GET" + strings.Repeat(" PATCH", 10) + " PUT", "POST" + strings.Repeat(" PATCH", 10) + " PUT"},
-		{"parts of at least 5 MiB", registrytest.Quirks{MaxBody: 8 * mib, ChunkMin: 5 * mib}, "POST PUT POST PATCH PATCH PUT", "POST PATCH PATCH PUT"},
-		{"Range one too high (zot)", registrytest.Quirks{MaxBody: 5 * mib, RangeOff: 1}, "POST PUT POST PATCH PATCH GET PATCH PATCH PUT", "POST PATCH PATCH PATCH PUT"},
-		{"Range one too low", registrytest.Quirks{MaxBody: 5 * mib, RangeOff: -1}, "POST PUT POST PATCH PATCH GET PATCH PATCH PUT", "POST PATCH PATCH PATCH PUT"},
-		{"no Range", registrytest.Quirks{MaxBody: 5 * mib, NoRange: true}, "POST PUT POST PATCH PATCH GET PATCH PATCH PUT", "POST PATCH PATCH PATCH PUT"},
-		{"Range stands still (ECR)", registrytest.Quirks{MaxBody: 5 * mib, StuckRange: true}, "POST PUT POST PATCH PATCH GET PATCH GET PATCH GET PUT", "POST PATCH PATCH GET PATCH GET PUT"},
+		{"a limit of 5 MiB (Cloudflare)", registrytest.Quirks{MaxBody: 5 * unit}, "POST PUT POST PATCH PATCH GET PATCH PATCH PUT", "POST PATCH PATCH PATCH PUT"},
+		{"a limit that doubled parts meet", registrytest.Quirks{MaxBody: 9 * unit}, "POST PUT POST PATCH PATCH PUT", "POST PATCH PATCH PUT"},
+		{"a limit of 1 MiB (nginx)", registrytest.Quirks{MaxBody: unit}, "POST PUT POST PATCH GET PATCH GET" + strings.Repeat(" PATCH", 10) + " PUT", "POST" + strings.Repeat(" PATCH", 10) + " PUT"},
+		{"parts of at least 5 MiB", registrytest.Quirks{MaxBody: 8 * unit, ChunkMin: 5 * unit}, "POST PUT POST PATCH PATCH PUT", "POST PATCH PATCH PUT"},
+		{"Range one too high (zot)", registrytest.Quirks{MaxBody: 5 * unit, RangeOff: 1}, "POST PUT POST PATCH PATCH GET PATCH PATCH PUT", "POST PATCH PATCH PATCH PUT"},
+		{"Range one too low", registrytest.Quirks{MaxBody: 5 * unit, RangeOff: -1}, "POST PUT POST PATCH PATCH GET PATCH PATCH PUT", "POST PATCH PATCH PATCH PUT"},
+		{"no Range", registrytest.Quirks{MaxBody: 5 * unit, NoRange: true}, "POST PUT POST PATCH PATCH GET PATCH PATCH PUT", "POST PATCH PATCH PATCH PUT"},
+		{"Range stands still (ECR)", registrytest.Quirks{MaxBody: 5 * unit, StuckRange: true}, "POST PUT POST PATCH PATCH GET PATCH GET PATCH GET PUT", "POST PATCH PATCH GET PATCH GET PUT"},
 		{"redirected (ACR)", registrytest.Quirks{UploadRedirect: true}, "POST PUT PUT", "POST PUT PUT"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			reg := registrytest.New(t, &registrytest.Options{Quirks: test.quirks})
-			c := newClient(t, nil)
+			c := unitClient(t, reg)
 			for i, want := range []string{test.first, test.second} {
 				reg.Reset()
 				repo := c.Repository(reg.Host, []string{"a", "b"}[i])
@@ -77,11 +81,11 @@ func TestUploadWays(t *testing.T) {
 func TestUploadLimits(t *testing.T) {
 	for name, quirks := range map[string]registrytest.Quirks{
 		"takes nothing":               {MaxBody: 1},
-		"loses parts that it took":    {MaxBody: 5 << 20, DropParts: true},
+		"loses parts that it took":    {MaxBody: 5 * unit, DropParts: true},
 		"takes neither PUT nor PATCH": {RefusePut: 405, RefusePatch: 405},
 	} {
 		reg := registrytest.New(t, &registrytest.Options{Quirks: quirks})
-		err := newClient(t, nil).Repository(reg.Host, "app").Push(t.Context(), large.desc, large.open)
+		err := unitClient(t, reg).Repository(reg.Host, "app").Push(t.Context(), large.desc, large.open)
 		var e *registry.Error
 		if !errors.As(err, &e) || e.Status < 400 {
 			t.Errorf("%s: got error %v", name, err)
@@ -142,12 +146,11 @@ func TestLostBlob(t *testing.T) {
 
 // TestPartLost goes on from where the registry is when a PATCH broke off, or begins anew where it can't.
 func TestPartLost(t *testing.T) {
-	const mib = 1 << 20
 	for name, quirks := range map[string]registrytest.Quirks{
-		"resumes":                        {MaxBody: 5 * mib},
-		"forgets (ACR)":                  {MaxBody: 5 * mib, Fragile: true},
-		"does not say (docker-registry)": {MaxBody: 5 * mib, RefuseStatus: 404},
-		"Range off":                      {MaxBody: 5 * mib, RangeOff: 1},
+		"resumes":                        {MaxBody: 5 * unit},
+		"forgets (ACR)":                  {MaxBody: 5 * unit, Fragile: true},
+		"does not say (docker-registry)": {MaxBody: 5 * unit, RefuseStatus: 404},
+		"Range off":                      {MaxBody: 5 * unit, RangeOff: 1},
 	} {
 		for fault, f := range map[string]registrytest.Fault{"dropped": {Drop: true}, "lost": {Lost: true}, "503": {Status: 503}} {
 			t.Run(name+"/"+fault, func(t *testing.T) {
@@ -155,7 +158,7 @@ func TestPartLost(t *testing.T) {
 				for nth := 1; nth <= 3; nth++ {
 					f.Method, f.Nth = http.MethodPatch, nth
 					reg := registrytest.New(t, &registrytest.Options{Quirks: quirks, Faults: []registrytest.Fault{f}})
-					check(t, newClient(t, nil).Repository(reg.Host, "app").Push(t.Context(), large.desc, large.open))
+					check(t, unitClient(t, reg).Repository(reg.Host, "app").Push(t.Context(), large.desc, large.open))
 					if data, ok := reg.Blob("app", large.desc.Digest); !ok || !bytes.Equal(data, large.data) {
 						t.Errorf("fault at PATCH %d: the blob is not there", nth)
 					}
@@ -170,7 +173,7 @@ func TestPartLost(t *testing.T) {
 
 // TestStreamResumes sends the rest of a stream that broke off, and not all of it again.
 func TestStreamResumes(t *testing.T) {
-	reg := registrytest.New(t, &registrytest.Options{Faults: []registrytest.Fault{{Method: http.MethodPatch, CutBody: 5 << 20}}})
+	reg := registrytest.New(t, &registrytest.Options{Faults: []registrytest.Fault{{Method: http.MethodPatch, CutBody: 5 * unit}}})
 	expectStream(t, newClient(t, nil).Repository(reg.Host, "app"), large)
 	if got, want := methods(reg), "POST PATCH GET PATCH PUT"; got != want {
 		t.Errorf("%s, want %s", got, want)
@@ -179,7 +182,7 @@ func TestStreamResumes(t *testing.T) {
 	for _, r := range reg.Requests() {
 		total += r.Received
 	}
-	if total > large.desc.Size+1<<20 {
+	if total > large.desc.Size+unit {
 		t.Errorf("the registry got %d bytes for %d", total, large.desc.Size)
 	}
 }
