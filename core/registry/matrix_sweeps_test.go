@@ -32,9 +32,11 @@ func TestMatrix(t *testing.T) {
 		}
 	})
 	count.expect(t, map[string]int{
-		"survived": 2065, "refused": 57, "task pull": 108, "task push": 259, "task push in parts": 352, "task mount": 253, "task save of three tags": 280,
-		"task copy, reading": 108, "task copy, writing": 208, "task copy of an index, reading": 208, "task copy of an index, writing": 346,
+		"task pull": 108, "task push": 259, "task push in parts": 352, "task mount": 253, "task save of three tags": 280,
+		"task copy, reading": 108, "task copy, writing": 208,
 	})
+	// The manifests of an index are read side by side, so that a fault meets another request now and then.
+	count.atLeast(t, map[string]int{"survived": 2050, "refused": 45, "task copy of an index, reading": 200, "task copy of an index, writing": 340})
 }
 
 // strikeEach moves a fault from request to request until the task needs no more.
@@ -70,7 +72,8 @@ func TestMatrixForEver(t *testing.T) {
 			}
 		}
 	})
-	count.expect(t, map[string]int{"done": 45, "error": 626})
+	count.expect(t, nil)
+	count.atLeast(t, map[string]int{"done": 40, "error": 615})
 }
 
 // lastFrom lets a fault last for ever, from the first request on, or from each for the kinds that break off whatever is under way.
@@ -116,7 +119,8 @@ func TestMatrixCancelled(t *testing.T) {
 			}
 		}
 	})
-	count.expect(t, map[string]int{"fault no answer": 90, "fault half an answer": 16, "fault half a body read": 29, "fault never an answer": 90, "fault waits for a try": 90,
+	count.expect(t, nil)
+	count.atLeast(t, map[string]int{"fault no answer": 90, "fault half an answer": 16, "fault half a body read": 29, "fault never an answer": 90, "fault waits for a try": 90,
 		"fault waits as long as told": 29})
 }
 
