@@ -94,7 +94,9 @@ func (q *Quirks) before(s *Server, r *http.Request, entry *record) {
 	if q.Appends && entry.Class == ClassSession {
 		r.Header.Del("Content-Range")
 	}
-	query.Del("_state")
+	if q.LocationState { // else it is that of a Backend
+		query.Del("_state")
+	}
 	r.URL.RawQuery = query.Encode()
 }
 

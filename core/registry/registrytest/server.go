@@ -30,6 +30,9 @@ type Options struct {
 	Identities map[string]string // users by identity token, which they may show in place of a password
 	Rights     []Right           // who may do what; nil: every user everything, nobody else anything
 
+	// Backend is the registry behind the middleware; nil is one in memory. With a reverse proxy that keeps the Host it is a real one. What PushBlob and its like
+	// need (a POST with the blob) not every registry has.
+	Backend http.Handler
 	Latency time.Duration // before every answer but those about tokens
 	Quirks  Quirks        // what it does otherwise than the specification says
 	Faults  []Fault       // answers that go wrong
@@ -44,7 +47,7 @@ type Server struct {
 
 	t       TB
 	opts    Options
-	backend *olareg.Server
+	backend http.Handler
 	http    *httptest.Server
 	tokens  tokens
 	done    chan struct{} // closed when the server ends: stalled answers end too
@@ -82,7 +85,9 @@ func New(t TB, opts *Options) *Server {
 	}
 	s.quirks = s.opts.Quirks
 	s.SetFaults(s.opts.Faults...)
-	s.backend = olareg.New(s.backendConfig())
+	if s.backend = s.opts.Backend; s.backend == nil {
+		s.backend = olareg.New(s.backendConfig())
+	}
 	s.http = s.listen()
 	s.http.Config.ErrorLog = log.New(io.Discard, "", 0) // aborted answers and TLS probes are meant to happen
 	s.Host = s.http.Listener.Addr().String()            // known before anybody can ask
