@@ -294,7 +294,7 @@ func (c *copying) finish(ctx context.Context, step *step, p *prepared) error {
 		done.Referrers = p.related.count
 	}
 	if !p.there {
-		if err := content.PushTagged(ctx, c.dst, p.root.desc, content.FromBytes(p.root.data), p.tags); err != nil {
+		if err := c.push(ctx, p); err != nil {
 			return err
 		}
 	}
@@ -304,6 +304,11 @@ func (c *copying) finish(ctx context.Context, step *step, p *prepared) error {
 	done.UploadedBytes, done.Uploaded, done.Mounted, done.Skipped = p.target.counts()
 	c.written = append(c.written, done)
 	return nil
+}
+
+// push sends a document whose needs are at the target.
+func (c *copying) push(ctx context.Context, p *prepared) error {
+	return content.PushMended(ctx, c.dst, p.root.src, p.root.desc, p.root.data, p.tags, &content.CopyOptions{SkipForeign: c.opts.LeaveForeign})
 }
 
 // tagsAhead is how many tags are worked on beside the one whose turn it is to move.

@@ -246,7 +246,7 @@ func (r *related) finish(ctx context.Context) error {
 		if p.there {
 			continue
 		}
-		if err := content.PushTagged(ctx, r.c.dst, p.root.desc, content.FromBytes(p.root.data), p.tags); err != nil {
+		if err := r.c.push(ctx, p); err != nil {
 			return err
 		}
 	}

@@ -191,15 +191,7 @@ func (s *save) publish(ctx context.Context, step *step, t *target, src content.F
 	if err := step.gate(ctx); err != nil {
 		return Saved{}, err
 	}
-	push := func() error { return content.PushTagged(ctx, t.repo, root, content.FromBytes(data), s.tags) }
-	err = push()
-	if errors.Is(err, content.ErrIncomplete) {
-		if err := content.Mend(ctx, t.repo, src, root, &content.CopyOptions{SkipForeign: s.opts.LeaveForeign}); err != nil {
-			return Saved{}, err
-		}
-		err = push()
-	}
-	return saved, err
+	return saved, content.PushMended(ctx, t.repo, src, root, data, s.tags, &content.CopyOptions{SkipForeign: s.opts.LeaveForeign})
 }
 
 // built puts the image together while its parts are on their way.

@@ -103,6 +103,14 @@ func TestRegistryThatLosesBlobs(t *testing.T) {
 			if n := dst.Count("PUT", registrytest.ClassSession); nth == 1 && n != 6 {
 				t.Errorf("%s, refused at manifest %d: %d uploads, want each of the three blobs twice", tag, nth, n)
 			}
+			dst.SetFaults(registrytest.Fault{Method: "PUT", Class: registrytest.ClassManifest, Nth: nth, Status: 400, Body: `{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN"}]}`})
+			do(t, nil, func(r *build.Run) error {
+				r.Copy(at("line 1"), src.Host+"/base:"+tag, dst.Host+"/other", nil)
+				return nil
+			})
+			if got := fmt.Sprint(dst.Tags("other")); got != "["+tag+"]" {
+				t.Errorf("%s, refused at manifest %d of a copy: the tags are %s", tag, nth, got)
+			}
 		}
 	}
 }

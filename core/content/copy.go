@@ -37,7 +37,7 @@ const maxDocuments = 256 << 20
 //
 // A target that is a [Mounter] is given the places where src (a [Locator]) has a blob. Manifests that disagree about a blob's size
 // are [ErrVerification], and more than 256 MiB of manifests are [ErrInvalid]. A document that dst refuses as [ErrIncomplete] is mended and pushed again, once;
-// with WithoutRoot it is the caller who calls [Mend] for the root.
+// with WithoutRoot that is the caller's, by [PushMended].
 func Copy(ctx context.Context, dst Store, src Fetcher, root Descriptor, opts *CopyOptions) error {
 	c := newCopier(dst, src, opts)
 	if c.opts.WithoutRoot && !IsDocument(root.MediaType) {

@@ -22,9 +22,22 @@ func Bring(ctx context.Context, dst Store, desc Descriptor, from []string, open 
 	return Uploaded, err
 }
 
+// PushMended is PushTagged of a document that is in memory, whose needs Copy brought to dst before. When dst says that they are not all there, they are mended from
+// src and the document is pushed again, once.
+func PushMended(ctx context.Context, dst Repository, src Fetcher, desc Descriptor, data []byte, tags []string, opts *CopyOptions) error {
+	err := PushTagged(ctx, dst, desc, FromBytes(data), tags)
+	if !errors.Is(err, ErrIncomplete) {
+		return err
+	}
+	if err := Mend(ctx, dst, src, desc, opts); err != nil {
+		return err
+	}
+	return PushTagged(ctx, dst, desc, FromBytes(data), tags)
+}
+
 // Mend sends what the document root needs to a store that refused it as [ErrIncomplete]: all that is not there by the store's own word or, when
-// it says that everything is, everything, for one of its two words is wrong. Nothing is mounted, since it may have been a mount that was lost. root itself is the caller's to
-// push again, once. Of opts only SkipForeign matters.
+// it says that everything is, everything, for one of its two words is wrong. Nothing is
+// mounted, since it may have been a mount that was lost. root itself is the caller's to push again, once: see PushMended. Of opts only SkipForeign matters.
 func Mend(ctx context.Context, dst Store, src Fetcher, root Descriptor, opts *CopyOptions) error {
 	c := newCopier(dst, src, opts)
 	doc, _, err := c.read(ctx, root)

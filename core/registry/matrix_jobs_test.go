@@ -2,7 +2,6 @@ package registry_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -104,7 +103,7 @@ type task struct {
 	name   string
 	reads  bool // the faults strike the registry that is read from, not the one that is written to
 	quirks registrytest.Quirks
-	host   registry.HostOptions // what the client knows of the registry that is written to
+	part   int64 // bytes of the first part of an upload in parts
 	seed   func(p *place)
 	run    func(ctx context.Context, p *place) error
 	tags   []string // of app afterwards, in the order in which they are given
@@ -175,7 +174,7 @@ func tasks() []task {
 		{name: "copy of an index, reading", reads: true, seed: seedIndex, run: copyTo("v1"), tags: one},
 		{name: "copy of an index, writing", seed: seedIndex, run: copyTo("v1"), tags: one},
 		{name: "push", run: pushBuilt, tags: one},
-		{name: "push in parts", quirks: registrytest.Quirks{MaxBody: 150e3}, host: registry.HostOptions{ChunkSize: 64 << 10}, run: pushFinished, tags: one},
+		{name: "push in parts", quirks: registrytest.Quirks{MaxBody: 150e3}, part: 64 << 10, run: pushFinished, tags: one},
 		{name: "mount", seed: func(p *place) { seed(p.to, "base", "", img); seed(p.to, "other", "", pictures().other) }, run: mountAll, tags: one},
 		{name: "save of three tags", seed: seedImage, run: copyTo("v2", "v1", "latest"), tags: []string{"v2", "v1", "latest"}},
 	}
@@ -219,14 +218,7 @@ func (p *place) publish(ctx context.Context, dst content.Repository, src content
 	if err := content.Copy(ctx, dst, src, desc, p.copyOptions()); err != nil {
 		return err
 	}
-	err := content.PushTagged(ctx, dst, desc, content.FromBytes(data), tags)
-	if errors.Is(err, content.ErrIncomplete) {
-		if err := content.Mend(ctx, dst, src, desc, nil); err != nil {
-			return err
-		}
-		err = content.PushTagged(ctx, dst, desc, content.FromBytes(data), tags)
-	}
-	return err
+	return content.PushMended(ctx, dst, src, desc, data, tags, nil)
 }
 
 // pushBuilt sends a layer that is being written, then what is finished, then the config and the manifest.
