@@ -75,7 +75,10 @@ func (p *place) struck(job *task) *registrytest.Server {
 
 // connect gives the place a new client and returns what closes its connections.
 func (p *place) connect(job *task) (closed func()) {
-	p.client, closed = p.net.client(registry.Options{Hosts: map[string]registry.HostOptions{p.to.Host: job.host}})
+	p.client, closed = p.net.client(registry.Options{})
+	if job.part > 0 {
+		p.client.WithFirstPart(p.to.Host, job.part)
+	}
 	return closed
 }
 

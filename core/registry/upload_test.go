@@ -16,12 +16,15 @@ import (
 // unit is what a MiB is to real registries: in tests of uploads in parts everything is a sixteenth as big.
 const unit = 64 << 10
 
-// large needs three parts of the first size of an upload in parts.
-var large = noise(7, 600<<10)
+// large needs three parts of the first size of an upload in parts, and wide a sixteenth of that.
+var (
+	large = noise(6, 600<<14) // 9.4 MiB
+	wide  = noise(7, 600<<10)
+)
 
 // unitClient returns a client for which the first part of uploads to reg is a sixteenth of what it is by default.
 func unitClient(t *testing.T, reg *registrytest.Server) *registry.Client {
-	return newClient(t, &registry.Options{Hosts: map[string]registry.HostOptions{reg.Host: {ChunkSize: 4*unit - unit/16}}})
+	return newClient(t, nil).WithFirstPart(reg.Host, 4*unit-unit/16)
 }
 
 // methods are what a registry saw of an upload: "POST PATCH PATCH PUT". Sessions that are given back don't count: that is tried for half
@@ -65,11 +68,11 @@ func TestUploadWays(t *testing.T) {
 			for i, want := range []string{test.first, test.second} {
 				reg.Reset()
 				repo := c.Repository(reg.Host, []string{"a", "b"}[i])
-				check(t, repo.Push(t.Context(), large.desc, large.open))
+				check(t, repo.Push(t.Context(), wide.desc, wide.open))
 				if got := methods(reg); got != want {
 					t.Errorf("upload %d: %s, want %s", i, got, want)
 				}
-				if data, ok := reg.Blob([]string{"a", "b"}[i], large.desc.Digest); !ok || !bytes.Equal(data, large.data) {
+				if data, ok := reg.Blob([]string{"a", "b"}[i], wide.desc.Digest); !ok || !bytes.Equal(data, wide.data) {
 					t.Errorf("upload %d is not there", i)
 				}
 			}
@@ -85,7 +88,7 @@ func TestUploadLimits(t *testing.T) {
 		"takes neither PUT nor PATCH": {RefusePut: 405, RefusePatch: 405},
 	} {
 		reg := registrytest.New(t, &registrytest.Options{Quirks: quirks})
-		err := unitClient(t, reg).Repository(reg.Host, "app").Push(t.Context(), large.desc, large.open)
+		err := unitClient(t, reg).Repository(reg.Host, "app").Push(t.Context(), wide.desc, wide.open)
 		var e *registry.Error
 		if !errors.As(err, &e) || e.Status < 400 {
 			t.Errorf("%s: got error %v", name, err)
@@ -93,7 +96,7 @@ func TestUploadLimits(t *testing.T) {
 		if n := len(reg.Requests()); n > 40 {
 			t.Errorf("%s: %d requests", name, n)
 		}
-		if _, ok := reg.Blob("app", large.desc.Digest); ok {
+		if _, ok := reg.Blob("app", wide.desc.Digest); ok {
 			t.Errorf("%s: the blob is there", name)
 		}
 	}
@@ -158,8 +161,8 @@ func TestPartLost(t *testing.T) {
 				for nth := 1; nth <= 3; nth++ {
 					f.Method, f.Nth = http.MethodPatch, nth
 					reg := registrytest.New(t, &registrytest.Options{Quirks: quirks, Faults: []registrytest.Fault{f}})
-					check(t, unitClient(t, reg).Repository(reg.Host, "app").Push(t.Context(), large.desc, large.open))
-					if data, ok := reg.Blob("app", large.desc.Digest); !ok || !bytes.Equal(data, large.data) {
+					check(t, unitClient(t, reg).Repository(reg.Host, "app").Push(t.Context(), wide.desc, wide.open))
+					if data, ok := reg.Blob("app", wide.desc.Digest); !ok || !bytes.Equal(data, wide.data) {
 						t.Errorf("fault at PATCH %d: the blob is not there", nth)
 					}
 					if sessions := reg.Count("POST", ""); name == "resumes" && sessions != 2 {
@@ -174,7 +177,7 @@ func TestPartLost(t *testing.T) {
 // TestStreamResumes sends the rest of a stream that broke off, and not all of it again.
 func TestStreamResumes(t *testing.T) {
 	reg := registrytest.New(t, &registrytest.Options{Faults: []registrytest.Fault{{Method: http.MethodPatch, CutBody: 5 * unit}}})
-	expectStream(t, newClient(t, nil).Repository(reg.Host, "app"), large)
+	expectStream(t, newClient(t, nil).Repository(reg.Host, "app"), wide)
 	if got, want := methods(reg), "POST PATCH GET PATCH PUT"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
@@ -182,8 +185,8 @@ func TestStreamResumes(t *testing.T) {
 	for _, r := range reg.Requests() {
 		total += r.Received
 	}
-	if total > large.desc.Size+unit {
-		t.Errorf("the registry got %d bytes for %d", total, large.desc.Size)
+	if total > wide.desc.Size+unit {
+		t.Errorf("the registry got %d bytes for %d", total, wide.desc.Size)
 	}
 }
 
