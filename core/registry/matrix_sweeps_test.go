@@ -55,6 +55,11 @@ func strikeEach(t *testing.T, count *tally, k kind, job task) {
 			t.Errorf("fault at request %d: after %s: %v", fault.Nth, out.took, out.err)
 		}
 		count.add(out, ended, "task "+job.name, "kind "+k.name)
+		if nightly() { // which request it meets is now a matter of chance
+			if out := cell(t, job, 8, k.bearer, fault); out.err != nil && (k.refused == "" || !strings.Contains(out.err.Error(), k.refused)) {
+				t.Errorf("fault at request %d, blobs side by side: %v", fault.Nth, out.err)
+			}
+		}
 	}
 }
 

@@ -32,6 +32,28 @@ func TestResumeWithoutRanges(t *testing.T) {
 	}
 }
 
+// TestSenselessStatus resumes an upload only where the registry's answer makes sense, and begins anew otherwise.
+func TestSenselessStatus(t *testing.T) {
+	for name, status := range map[string]registrytest.Fault{
+		"more than was sent":  {Status: 204, Header: http.Header{"Range": {"0-99999999"}}},
+		"not from the start":  {Status: 204, Header: http.Header{"Range": {"5-9"}}},
+		"no Range":            {Status: 204},
+		"no number":           {Status: 204, Header: http.Header{"Range": {"0-x"}}},
+		"another status":      {Status: 200, Header: http.Header{"Range": {"0-1048575"}}},
+		"nothing of the kind": {Status: 404},
+	} {
+		status.Method, status.Class, status.Times = http.MethodGet, registrytest.ClassSession, -1
+		reg := registrytest.New(t, &registrytest.Options{Faults: []registrytest.Fault{{Method: http.MethodPatch, CutBody: 1 << 20}, status}})
+		expectStream(t, newClient(t, nil).Repository(reg.Host, "app"), blob{content.Of(content.OctetStream, huge), huge})
+		if n := reg.Count("POST", registrytest.ClassUpload); n != 2 {
+			t.Errorf("%s: %d sessions, want 2: %s", name, n, methods(reg))
+		}
+		if data, ok := reg.Blob("app", content.Of("", huge).Digest); !ok || !bytes.Equal(data, huge) {
+			t.Errorf("%s: the blob is not there", name)
+		}
+	}
+}
+
 // TestLostSession sends a blob in a new session when the registry forgot the old one, and gives up when it always does.
 func TestLostSession(t *testing.T) {
 	for _, fault := range []registrytest.Fault{
