@@ -12,6 +12,9 @@ declare -A packages=(
   [umoci]=umoci
   [buildah]=buildah
   [busybox]=busybox-static
+  [bsdtar]=libarchive-tools
+  [pigz]=pigz
+  [zstd]=zstd
   [gcc]=gcc
 )
 
