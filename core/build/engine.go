@@ -2,13 +2,11 @@ package build
 
 import (
 	"net/http"
-	"runtime"
 	"slices"
-
-	"golang.org/x/sync/semaphore"
 
 	"github.com/imgscript/imgscript/core/auth"
 	"github.com/imgscript/imgscript/core/cache"
+	"github.com/imgscript/imgscript/core/layer"
 	"github.com/imgscript/imgscript/core/registry"
 )
 
@@ -17,7 +15,7 @@ import (
 type EngineOptions struct {
 	// CacheDir holds blobs between runs; "" is a temporary directory that Close removes.
 	CacheDir string
-	// Jobs is the number of layers built at once; 0 is the number of processors.
+	// Jobs is the number of processors that layers are built on, those of all runs together; 0 is all of them.
 	Jobs int
 	// Keychain finds credentials where a script gives none; nil is auth.Default.
 	Keychain auth.Keychain
@@ -43,7 +41,7 @@ type Engine struct {
 	keychain auth.Keychain
 	insecure []string
 	tokens   *http.Client
-	cpu      *semaphore.Weighted
+	workers  *layer.Workers
 }
 
 // NewEngine returns an engine; Close it when no run uses it any more.
@@ -51,9 +49,6 @@ func NewEngine(opts *EngineOptions) (*Engine, error) {
 	var o EngineOptions
 	if opts != nil {
 		o = *opts
-	}
-	if o.Jobs <= 0 {
-		o.Jobs = runtime.GOMAXPROCS(0)
 	}
 	if o.Keychain == nil {
 		o.Keychain = auth.Default(nil)
@@ -70,8 +65,8 @@ func NewEngine(opts *EngineOptions) (*Engine, error) {
 			Keychain: o.Keychain, Insecure: o.Insecure, Hosts: o.Hosts, Transport: o.Transport, Transfers: o.Transfers, UserAgent: o.UserAgent,
 			Backoff: o.Backoff,
 		}),
-		tokens: newTokenClient(o.Transport),
-		cpu:    semaphore.NewWeighted(int64(o.Jobs)),
+		tokens:  newTokenClient(o.Transport),
+		workers: layer.NewWorkers(o.Jobs),
 	}, nil
 }
 

@@ -129,6 +129,7 @@ func (i *Image) AddFiles(at Origin, files []File, opts *layer.Options) *Layer {
 	if o.ModTime.IsZero() {
 		o.ModTime = r.opts.Epoch
 	}
+	o.Workers = r.engine.workers
 	o.OnBase = i.base.ref.Transport != "scratch"
 	o.Warn = func(msg string) { r.events.warn(at, msg) }
 	sources, err := r.sources(files)
@@ -192,12 +193,8 @@ func fill(ctx context.Context, files []File, sources []layer.File) error {
 	return nil
 }
 
-// buildLayer packs files into a blob: within the engine's CPU limit, so that many layers of many runs share the processors.
+// buildLayer packs files into a blob.
 func (r *Run) buildLayer(ctx context.Context, name string, dst content.Ingester, files []layer.File, opts *layer.Options) (layer.Layer, error) {
-	if err := r.engine.cpu.Acquire(ctx, 1); err != nil {
-		return layer.Layer{}, context.Cause(ctx)
-	}
-	defer r.engine.cpu.Release(1)
 	watch := r.events.begin(name, -1)
 	entries, err := layer.Scan(ctx, files, opts)
 	if err != nil {

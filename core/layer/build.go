@@ -3,7 +3,6 @@ package layer
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/opencontainers/go-digest"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/imgscript/imgscript/core/content"
 )
@@ -33,9 +31,10 @@ func Build(ctx context.Context, dst content.Ingester, entries []Entry, opts *Opt
 	}
 	views := openViews(entries)
 	defer views.close()
+	a := &archive{entries: entryList(entries), views: views, workers: o.Workers, encoding: o.encoding()}
 	var diffID digest.Digest
 	desc, err := dst.Ingest(ctx, mediaType(o.Compression), func(w io.Writer) (err error) {
-		diffID, err = write(ctx, w, views, entries, o)
+		diffID, err = a.write(ctx, w)
 		return err
 	})
 	if errors.Is(err, fs.ErrPermission) {
@@ -84,117 +83,6 @@ func (v views) close() {
 	for _, view := range v {
 		view.close()
 	}
-}
-
-// write writes the compressed archive to w: one goroutine puts the archive together, one hashes it and one compresses it.
-func write(ctx context.Context, w io.Writer, views views, entries []Entry, opts *Options) (digest.Digest, error) {
-	c, err := compressor(w, opts)
-	if err != nil {
-		return "", err
-	}
-	group, ctx := errgroup.WithContext(ctx)
-	p := newPipe(2)
-	hash := sha256.New()
-	start(group, func() error {
-		return p.read(0, func(b []byte) error { hash.Write(b); return nil })
-	})
-	start(group, func() error {
-		if err := p.read(1, func(b []byte) error { _, err := c.Write(b); return err }); err != nil {
-			return err
-		}
-		return c.Close()
-	})
-	a := &archive{pipe: p, views: views, ahead: readAhead(ctx, group, views, entries)}
-	start(group, func() (err error) {
-		defer func() { p.close(err) }()
-		return a.all(ctx, entries)
-	})
-	if err := group.Wait(); err != nil {
-		return "", err
-	}
-	return digest.NewDigest(digest.SHA256, hash), nil
-}
-
-// archive puts a tar archive together.
-type archive struct {
-	*pipe
-	views  views
-	ahead  *ahead
-	header []byte
-}
-
-// zeros is a source of padding and of the two blocks that end an archive.
-var zeros = make([]byte, 2*blockSize)
-
-func (a *archive) all(ctx context.Context, entries []Entry) error {
-	for i := range entries {
-		if err := a.entry(ctx, &entries[i]); err != nil {
-			return err
-		}
-	}
-	return a.write(ctx, zeros)
-}
-
-func (a *archive) entry(ctx context.Context, e *Entry) (err error) {
-	if a.header, err = appendHeader(a.header[:0], e); err != nil {
-		return err
-	}
-	if err := a.write(ctx, a.header); err != nil {
-		return err
-	}
-	if e.Type != TypeFile {
-		return nil
-	}
-	if err := a.contents(ctx, e); err != nil {
-		return err
-	}
-	return a.write(ctx, zeros[:padding(e.Size)])
-}
-
-func (a *archive) contents(ctx context.Context, e *Entry) error {
-	if isAhead(e) {
-		err := a.ahead.next(ctx, func(b []byte) error { return a.write(ctx, b) })
-		return wrapUnlessDone(ctx, e, err)
-	}
-	r, err := a.open(ctx, e)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	return wrapUnlessDone(ctx, e, a.copy(ctx, r))
-}
-
-func (a *archive) open(ctx context.Context, e *Entry) (io.ReadCloser, error) {
-	if e.local == nil {
-		return e.openData(ctx)
-	}
-	r, err := e.local.open(ctx, a.views[e.local.tree])
-	if err != nil {
-		return nil, e.wrap(err)
-	}
-	return r, nil
-}
-
-// copy reads straight into the chunks of the pipe.
-func (a *archive) copy(ctx context.Context, r io.Reader) error {
-	for idle := 0; idle < 100; idle++ {
-		space, err := a.space(ctx)
-		if err != nil {
-			return err
-		}
-		n, err := r.Read(space)
-		a.advance(n)
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			idle = 0
-		}
-	}
-	return io.ErrNoProgress
 }
 
 // wrapUnlessDone names the entry in an error that is the entry's, and not that of the context or of another goroutine.

@@ -160,6 +160,8 @@ type tickingFile struct {
 
 func (tickingFile) Close() error { return nil }
 
+func (f tickingFile) readAt(p []byte, offset int64) (int, error) { return f.ReadAt(p, offset) }
+
 func (f tickingFile) stat() (stat, error) { return f.now, nil }
 
 // TestNoTornLayer rewrites a file all the time: a layer has one of its contents or is not made.

@@ -75,6 +75,8 @@ type Options struct {
 	// Level is the compression level: 1 to 9 for gzip, 1 to 22 for zstd, which knows four speeds and maps the numbers to them as
 	// klauspost/compress does; for None it must be nil. nil: 1, which is fast.
 	Level *int
+	// Workers are the processors and the memory that the build shares with others. nil: those of one build alone, on all processors.
+	Workers *Workers
 	// OnBase warns about targets below /bin, /sbin and /lib*, which are links in most bases.
 	OnBase bool
 	// Warn is told of what is odd and no error, each message once and in a fixed order, during Scan. nil: nobody is.
@@ -132,6 +134,9 @@ func prepared(opts *Options) (*Options, error) {
 	}
 	if o.Warn == nil {
 		o.Warn = func(string) {}
+	}
+	if o.Workers == nil {
+		o.Workers = NewWorkers(0)
 	}
 	o.ModTime = epoch(o.ModTime)
 	return &o, nil

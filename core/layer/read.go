@@ -38,6 +38,56 @@ func (l *local) open(ctx context.Context, v view) (*localReader, error) {
 	return r, nil
 }
 
+// errYoung says that a file is so young that it cannot be read but twice.
+var errYoung = errors.New("modified a moment ago")
+
+// appendTo appends the contents of the file from an offset up to another one to buf, which the file has in one moment: between two looks at it that show
+// no change, of which the first comes so late that a later change shows in its times. When that is yet to come, the error is errYoung.
+func (l *local) appendTo(buf []byte, v view, from, to int64) ([]byte, error) {
+	if l.stat.young(time.Now()) {
+		return buf, errYoung
+	}
+	f, err := l.openSame(v)
+	if err != nil {
+		return buf, err
+	}
+	defer f.Close()
+	more := int64(0)
+	if to == l.stat.size {
+		more = 1 // to see that there is no more
+	}
+	start := len(buf)
+	buf = grown(buf, to-from+more)
+	for want := start + int(to-from+more); len(buf) < want; {
+		n, err := f.readAt(buf[len(buf):want], from+int64(len(buf)-start))
+		buf = buf[:len(buf)+n]
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return buf, err
+		}
+		if int64(len(buf)-start) == to-from {
+			break // a regular file gives less than is asked for only at its end
+		}
+	}
+	switch got := int64(len(buf) - start); {
+	case got > to-from:
+		return buf, l.longer()
+	case got < to-from:
+		return buf, l.shorter()
+	}
+	return buf, l.check(f)
+}
+
+func (l *local) shorter() error {
+	return fmt.Errorf("%w: it is shorter than its %d bytes", ErrChanged, l.stat.size)
+}
+
+func (l *local) longer() error {
+	return fmt.Errorf("%w: it is longer than its %d bytes", ErrChanged, l.stat.size)
+}
+
 // openSame opens the file and makes sure that it is the one that was found, unchanged.
 func (l *local) openSame(v view) (file, error) {
 	f, err := v.open(l.name)
@@ -110,7 +160,7 @@ func (r *localReader) Read(p []byte) (int, error) {
 		r.hash.Write(p[:n])
 	}
 	if err == io.EOF && r.n < r.local.stat.size {
-		err = fmt.Errorf("%w: it is shorter than its %d bytes", ErrChanged, r.local.stat.size)
+		err = r.local.shorter()
 	} else if err == io.EOF {
 		err = nil
 	}
@@ -121,7 +171,7 @@ func (r *localReader) Read(p []byte) (int, error) {
 // end is the error with which the reader ends: io.EOF when nothing happened to the file.
 func (r *localReader) end() error {
 	if n, _ := r.file.Read(make([]byte, 1)); n > 0 {
-		return fmt.Errorf("%w: it is longer than its %d bytes", ErrChanged, r.local.stat.size)
+		return r.local.longer()
 	}
 	if err := r.local.check(r.file); err != nil {
 		return err
@@ -180,12 +230,12 @@ func (c contextReader) Read(p []byte) (int, error) {
 
 // openData opens the contents of a file that is not local; the reader fails when they are not Size bytes.
 func (e *Entry) openData(ctx context.Context) (io.ReadCloser, error) {
-	if e.Data == nil {
-		return io.NopCloser(bytes.NewReader(nil)), nil
-	}
-	r, err := e.Data(ctx)
-	if err != nil {
-		return nil, e.wrap(err)
+	r := io.NopCloser(io.Reader(bytes.NewReader(nil)))
+	if e.Data != nil {
+		var err error
+		if r, err = e.Data(ctx); err != nil {
+			return nil, e.wrap(err)
+		}
 	}
 	return &sizedReader{r: r, entry: e, left: e.Size}, nil
 }

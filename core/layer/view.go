@@ -23,6 +23,8 @@ type view interface {
 type file interface {
 	io.ReadCloser
 	stat() (stat, error)
+	// readAt reads bytes from an offset on, as io.ReaderAt does, but may give fewer of them; the view must be of a parallel Tree.
+	readAt(p []byte, offset int64) (int, error)
 }
 
 // stat is what tells a file from another one and from itself at another time. Times are nanoseconds since 1970; what a file system does not know
@@ -100,6 +102,8 @@ func (v fsView) open(name string) (file, error) {
 func (v fsView) close() {}
 
 type fsFile struct{ fs.File }
+
+func (fsFile) readAt([]byte, int64) (int, error) { return 0, errors.ErrUnsupported }
 
 func (f fsFile) stat() (stat, error) {
 	info, err := f.File.Stat()

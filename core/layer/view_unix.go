@@ -35,6 +35,9 @@ type unixDir struct {
 	used  int64 // when it was last asked for
 }
 
+// parallel reports whether files may be read by many goroutines at once and from any offset.
+func (t *Tree) parallel() bool { return t.root != nil }
+
 func (t *Tree) osView() view {
 	return &unixView{dirs: map[string]*unixDir{".": {fd: int(t.base.Fd()), users: 1}}}
 }
@@ -196,6 +199,17 @@ func (f *unixFile) Read(p []byte) (int, error) {
 	case err != nil:
 		return 0, err
 	case n == 0:
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+func (f *unixFile) readAt(p []byte, offset int64) (n int, err error) {
+	err = retry(func() (err error) { n, err = unix.Pread(f.fd, p, offset); return })
+	if err != nil {
+		return 0, err
+	}
+	if n == 0 && len(p) > 0 {
 		return 0, io.EOF
 	}
 	return n, nil

@@ -1,0 +1,122 @@
+package layer
+
+import (
+	"context"
+	"runtime"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// How many bytes of archives may be in memory at once, over all builds that share Workers: those that are being read or compressed, and
+// those that wait for their turn to be hashed and written. Their compressed bytes are as many again, at most. More than some chunks for each processor is of no
+// use, and hashing, which is done in order, is as fast as about five processors compress.
+const (
+	minInFlight = 3 * chunkMax
+	maxInFlight = 8 * chunkMax
+)
+
+// Workers are the processors and the memory that builds share: give one to all builds of a process, by Options.Workers. They start nothing and hold nothing
+// but memory, so there is nothing to close.
+type Workers struct {
+	count  int
+	cpu    *semaphore.Weighted
+	size   int64 // of the memory
+	memory *semaphore.Weighted
+
+	mu       sync.Mutex
+	buffers  []*buffer // that nobody uses
+	encoders map[encoding][]encoder
+}
+
+// NewWorkers returns workers that use at most n processors at once; n below 1 stands for all that the process may use.
+func NewWorkers(n int) *Workers {
+	if n < 1 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	memory := min(max(minInFlight, int64(n+1)*2*chunkTarget), maxInFlight)
+	return &Workers{
+		count: n, cpu: semaphore.NewWeighted(int64(n)), size: memory, memory: semaphore.NewWeighted(memory), encoders: map[encoding][]encoder{},
+	}
+}
+
+// do runs work, which must not wait for anything but the disk, on one of the processors.
+func (w *Workers) do(ctx context.Context, work func()) error {
+	if err := w.cpu.Acquire(ctx, 1); err != nil {
+		return context.Cause(ctx)
+	}
+	defer w.cpu.Release(1)
+	work()
+	return nil
+}
+
+// buffer holds a chunk, plain and compressed.
+type buffer struct {
+	weight      int64 // what it takes of the memory
+	raw, packed []byte
+}
+
+// buffer waits for memory for a chunk of size bytes. A build asks in the order of its chunks: the first of them that is not written yet then always
+// has its memory, and so each build goes on, however many there are. The caller gives the buffer back by put.
+func (w *Workers) buffer(ctx context.Context, size int64) (*buffer, error) {
+	weight := min((size+blockSize+chunkMin-1)&^(chunkMin-1), w.size)
+	if err := w.memory.Acquire(ctx, weight); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	b := w.fitting(weight)
+	if b == nil {
+		b = &buffer{raw: make([]byte, 0, weight), packed: make([]byte, 0, weight/2)}
+	}
+	b.weight = weight
+	return b, nil
+}
+
+// fitting takes the smallest free buffer that has room for size bytes. Where there is none, the largest one makes room for a new one, so that there are no more
+// of them than are used at once.
+func (w *Workers) fitting(size int64) *buffer {
+	i := slices.IndexFunc(w.buffers, func(b *buffer) bool { return int64(cap(b.raw)) >= size })
+	if i < 0 {
+		w.buffers = slices.Delete(w.buffers, max(len(w.buffers)-1, 0), len(w.buffers))
+		return nil
+	}
+	b := w.buffers[i]
+	w.buffers = slices.Delete(w.buffers, i, i+1)
+	return b
+}
+
+// put keeps the buffer for another chunk; large ones are not kept for small chunks alone.
+func (w *Workers) put(b *buffer) {
+	w.memory.Release(b.weight)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	i, _ := slices.BinarySearchFunc(w.buffers, cap(b.raw), func(o *buffer, size int) int { return cap(o.raw) - size })
+	w.buffers = slices.Insert(w.buffers, i, b)
+	total := int64(0)
+	for i, b := range w.buffers {
+		if total += int64(cap(b.raw)); total > w.size {
+			w.buffers = slices.Delete(w.buffers, i, len(w.buffers))
+			return
+		}
+	}
+}
+
+// encoder takes an encoder that nobody uses, or makes one.
+func (w *Workers) encoder(e encoding) (encoder, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	free := w.encoders[e]
+	if len(free) == 0 {
+		return newEncoder(e)
+	}
+	w.encoders[e] = free[:len(free)-1]
+	return free[len(free)-1], nil
+}
+
+func (w *Workers) putEncoder(e encoding, enc encoder) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.encoders[e] = append(w.encoders[e], enc)
+}
