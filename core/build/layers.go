@@ -129,13 +129,14 @@ func (i *Image) AddFiles(at Origin, files []File, opts *layer.Options) *Layer {
 	if o.ModTime.IsZero() {
 		o.ModTime = r.opts.Epoch
 	}
-	o.Workers = r.engine.workers
+	o.Workers, o.Cache = r.engine.workers, recipes{r.engine.cache}
 	o.OnBase = i.base.ref.Transport != "scratch"
 	o.Warn = func(msg string) { r.events.warn(at, msg) }
 	sources, err := r.sources(files)
 	pending := r.engine.cache.Begin(content.OCILayerGzip)
 	files = slices.Clone(files)
-	l := &Layer{run: r, src: r.engine.cache, pending: pending, createdBy: createdBy(sources)}
+	src := &builtBlob{cache: r.engine.cache}
+	l := &Layer{run: r, src: src, pending: pending, createdBy: createdBy(sources)}
 	name := "layer " + strings.Join(targets(files), " ")
 	l.begin = func() *Future[layer.Layer] {
 		return async(r, at, "add_files", false, nil, func(ctx context.Context, _ *step) (built layer.Layer, e error) {
@@ -146,7 +147,7 @@ func (i *Image) AddFiles(at Origin, files []File, opts *layer.Options) *Layer {
 			if err := fill(ctx, files, sources); err != nil {
 				return layer.Layer{}, err
 			}
-			return r.buildLayer(ctx, name, pending, sources, &o)
+			return r.buildLayer(ctx, name, pending, src, sources, &o)
 		})
 	}
 	if !i.template {
@@ -193,15 +194,28 @@ func fill(ctx context.Context, files []File, sources []layer.File) error {
 	return nil
 }
 
-// buildLayer packs files into a blob.
-func (r *Run) buildLayer(ctx context.Context, name string, dst content.Ingester, files []layer.File, opts *layer.Options) (layer.Layer, error) {
+// buildLayer packs files into a blob, unless an earlier run did and nothing has changed since. src is told how to make that blob again.
+func (r *Run) buildLayer(ctx context.Context, name string, dst content.Ingester, src *builtBlob, files []layer.File, opts *layer.Options) (layer.Layer, error) {
 	watch := r.events.begin(name, -1)
-	entries, err := layer.Scan(ctx, files, opts)
+	plan, err := layer.Prepare(ctx, files, opts)
 	if err != nil {
 		watch.end("", err)
 		return layer.Layer{}, err
 	}
-	built, err := layer.Build(ctx, &watchedIngester{dst, watch}, entries, opts)
+	if known, ok := plan.Known(); ok {
+		again := *opts
+		again.Warn = nil // who is to be warned was
+		src.again = func(ctx context.Context) (layer.Layer, error) {
+			plan, err := layer.Prepare(ctx, files, &again)
+			if err != nil {
+				return layer.Layer{}, err
+			}
+			return plan.Build(ctx, r.engine.cache)
+		}
+		watch.end("unchanged", nil)
+		return known, nil
+	}
+	built, err := plan.Build(ctx, &watchedIngester{dst, watch})
 	watch.end("built", err)
 	return built, err
 }

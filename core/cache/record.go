@@ -15,8 +15,8 @@ import (
 	"github.com/imgscript/imgscript/core/atomicfile"
 )
 
-// MaxRecord is the most bytes that a record's value can have. Larger things are blobs.
-const MaxRecord = 4 << 20
+// MaxRecord is the most bytes that a record's value can have: enough for what is kept of how a layer of 100 GB was made. Larger things are blobs.
+const MaxRecord = 32 << 20
 
 var bucketPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
 

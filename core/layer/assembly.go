@@ -2,7 +2,7 @@ package layer
 
 import (
 	"context"
-	"crypto/sha256"
+	"encoding"
 	"hash"
 	"io"
 	"sync"
@@ -17,6 +17,7 @@ type assembly struct {
 	work            chan *chunk
 	toHash, toWrite chan *chunk
 	hash            hash.Hash
+	made            []made // all chunks, when it is wanted how they were made
 	joiner          joiner
 
 	mu       sync.Mutex
@@ -26,11 +27,11 @@ type assembly struct {
 // maxQueue is how many chunks may wait to be hashed or written. What bounds them is their memory.
 const maxQueue = 64
 
-// write writes the compressed archive to w and returns its diff ID.
-func (a *archive) write(ctx context.Context, w io.Writer) (digest.Digest, error) {
+// write writes the compressed archive to w and returns its diff ID, and how its chunks were made.
+func (a *archive) write(ctx context.Context, w io.Writer) (digest.Digest, []made, error) {
 	group, ctx := errgroup.WithContext(ctx)
 	s := &assembly{
-		archive: a, hash: sha256.New(), joiner: joiner{encoding: a.encoding, w: w}, inFlight: map[*chunk]struct{}{},
+		archive: a, hash: a.hash(), joiner: joiner{coding: a.coding, w: w}, inFlight: map[*chunk]struct{}{},
 		work: make(chan *chunk), toHash: make(chan *chunk, maxQueue), toWrite: make(chan *chunk, maxQueue),
 	}
 	defer s.release()
@@ -47,9 +48,9 @@ func (a *archive) write(ctx context.Context, w io.Writer) (digest.Digest, error)
 	start(group, func() error { return s.hashAll(ctx) })
 	start(group, func() error { return s.writeAll(ctx) })
 	if err := group.Wait(); err != nil {
-		return "", err
+		return "", nil, err
 	}
-	return digest.NewDigest(digest.SHA256, s.hash), nil
+	return digest.NewDigest(digest.SHA256, s.hash), s.made, nil
 }
 
 // handOut hands out the chunks as there is memory for them. What can only be read in order it reads itself, and holds no processor meanwhile.
@@ -60,16 +61,16 @@ func (s *assembly) handOut(ctx context.Context) error {
 	in := &stream{archive: s.archive}
 	defer in.close()
 	plan := planner{entries: s.entries}
-	for {
-		from, to, size, ok := plan.next()
+	for index := 0; ; index++ {
+		cut, ok := plan.next()
 		if !ok {
 			return nil
 		}
-		c := &chunk{from: from, to: to, last: plan.ended, done: make(chan struct{}), users: 2}
-		if err := s.hold(ctx, c, size); err != nil {
+		c := &chunk{cut: cut, index: index, done: make(chan struct{}), users: 2}
+		if err := s.hold(ctx, c); err != nil {
 			return err
 		}
-		if s.hasStream(c) {
+		if s.hasStream(c) && !s.isSame(c) {
 			c.err = in.fill(ctx, c)
 			c.filled = true
 		}
@@ -118,7 +119,17 @@ func (s *assembly) inOrder(ctx context.Context, queue chan *chunk, f func(*chunk
 
 func (s *assembly) hashAll(ctx context.Context) error {
 	return s.inOrder(ctx, s.toHash, func(c *chunk) error {
-		return s.workers.do(ctx, func() { s.hash.Write(c.raw) })
+		if s.isSame(c) {
+			c.state = s.recipe.chunks[c.index].state
+		} else if err := s.workers.do(ctx, func() { s.hash.Write(c.raw) }); err != nil {
+			return err
+		} else if s.keep {
+			c.state, _ = s.hash.(encoding.BinaryMarshaler).MarshalBinary()
+		}
+		if s.keep {
+			s.made = append(s.made, c.made)
+		}
+		return nil
 	})
 }
 
@@ -126,7 +137,7 @@ func (s *assembly) writeAll(ctx context.Context) error {
 	if err := s.joiner.begin(); err != nil {
 		return err
 	}
-	err := s.inOrder(ctx, s.toWrite, func(c *chunk) error { return s.joiner.add(c.packed, c.crc, c.size) })
+	err := s.inOrder(ctx, s.toWrite, func(c *chunk) error { return s.joiner.add(c.bytes, c.crc, c.size) })
 	if err != nil {
 		return err
 	}
@@ -134,8 +145,8 @@ func (s *assembly) writeAll(ctx context.Context) error {
 }
 
 // hold gets memory for a chunk.
-func (s *assembly) hold(ctx context.Context, c *chunk, size int64) (err error) {
-	if c.buffer, err = s.workers.buffer(ctx, size); err != nil {
+func (s *assembly) hold(ctx context.Context, c *chunk) (err error) {
+	if c.buffer, err = s.workers.buffer(ctx, c.planned); err != nil {
 		return err
 	}
 	s.mu.Lock()

@@ -5,12 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"slices"
 	"strings"
-
-	"github.com/opencontainers/go-digest"
 
 	"github.com/imgscript/imgscript/core/content"
 )
@@ -19,7 +15,7 @@ import (
 // kept in memory. The diff ID is a function of the entries alone; the blob's digest of the entries, the compression, its level and the
 // version of klauspost/compress.
 //
-// Of opts only Compression and Level matter. A file that is not as Scan found it, or changes while it is read, is ErrChanged. When files cannot
+// Of opts only Compression, Level and Workers matter; Prepare makes layers with the help of a cache. A file that is not as Scan found it, or changes while it is read, is ErrChanged. When files cannot
 // be read for want of permission, all of them are reported.
 func Build(ctx context.Context, dst content.Ingester, entries []Entry, opts *Options) (Layer, error) {
 	o, err := prepared(opts)
@@ -29,21 +25,8 @@ func Build(ctx context.Context, dst content.Ingester, entries []Entry, opts *Opt
 	if err := checkEntries(entries); err != nil {
 		return Layer{}, err
 	}
-	views := openViews(entries)
-	defer views.close()
-	a := &archive{entries: entryList(entries), views: views, workers: o.Workers, encoding: o.encoding()}
-	var diffID digest.Digest
-	desc, err := dst.Ingest(ctx, mediaType(o.Compression), func(w io.Writer) (err error) {
-		diffID, err = a.write(ctx, w)
-		return err
-	})
-	if errors.Is(err, fs.ErrPermission) {
-		err = unreadable(ctx, views, entries, err)
-	}
-	if err != nil {
-		return Layer{}, err
-	}
-	return Layer{Descriptor: desc, DiffID: diffID}, nil
+	o.Cache = nil
+	return (&Plan{opts: o, entries: entries}).Build(ctx, dst)
 }
 
 // checkEntries makes sure of what Scan promises, for entries that a caller made.
@@ -57,6 +40,8 @@ func checkEntries(entries []Entry) error {
 			return e.wrap(fmt.Errorf("%w, or entries are not sorted by path", ErrConflict))
 		case e.Type > TypeHardlink:
 			return e.wrap(fmt.Errorf("%v is no type of an entry", e.Type))
+		case e.Type == TypeFile && e.local == nil && e.Data == nil && e.Size != 0:
+			return e.wrap(fmt.Errorf("size is %d and there is no data", e.Size))
 		case e.Size < 0 || e.UID < 0 || e.GID < 0:
 			return e.wrap(errors.New("size, uid or gid is negative"))
 		case strings.Contains(e.Link, "\x00"):

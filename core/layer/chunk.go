@@ -11,18 +11,16 @@ import (
 
 // chunk is a part of an archive on its way: it is filled and compressed, and then hashed and written when those before it were.
 type chunk struct {
-	from, to position
-	last     bool // it has the end of the archive
-	filled   bool // its part of the archive is in the buffer
+	cut
+	index int
 	*buffer
-	done chan struct{} // closed when what follows is there
-	err  error
+	filled bool          // its part of the archive is in the buffer
+	done   chan struct{} // closed when what follows is there
+	err    error
 
-	size   int64 // of its part of the archive
-	crc    uint32
-	sum    [sha256.Size]byte
-	packed []byte // what is written of it
-	users  int    // the hasher and the writer
+	made         // but for the offset and the state
+	bytes []byte // what is written of it
+	users int    // the hasher and the writer
 }
 
 // archive is a build on its way.
@@ -30,7 +28,9 @@ type archive struct {
 	entries source
 	views   views
 	workers *Workers
-	encoding
+	coding
+	keep bool // whether it is wanted how chunks were made
+	*past
 }
 
 // source is a list of entries, sorted by path.
@@ -41,7 +41,7 @@ type source interface {
 	weight(i int) (path uint64, bytes int64)
 	// at sets e to the entry i.
 	at(i int, e *Entry)
-	// streamed reports whether the contents of the entry can only be read once and in order.
+	// streamed is that of an entry.
 	streamed(i int) bool
 }
 
@@ -57,8 +57,15 @@ func (l entryList) weight(i int) (uint64, int64) {
 }
 
 func (l entryList) streamed(i int) bool {
-	e := &l[i]
-	return e.Type == TypeFile && (e.local == nil || !e.local.tree.parallel())
+	return l[i].streamed()
+}
+
+// streamed reports whether the contents of the entry can only be read once and in order.
+func (e *Entry) streamed() bool {
+	if e.local != nil {
+		return e.Type == TypeFile && !e.local.tree.parallel()
+	}
+	return e.Data != nil && e.data == nil
 }
 
 // zeros is a source of padding and of the two blocks that end an archive.
@@ -74,20 +81,18 @@ func (a *archive) hasStream(c *chunk) bool {
 	return false
 }
 
-// end is the entry after the last one of which the chunk has something.
-func (c *chunk) end() int {
-	if c.to.offset > 0 {
-		return c.to.entry + 1
-	}
-	return c.to.entry
-}
-
 // fill puts the chunk's part of the archive into its buffer. read appends the contents of an entry, or a part of them.
 func (a *archive) fill(ctx context.Context, c *chunk, read func(buf []byte, e *Entry, from, to int64) ([]byte, error)) (err error) {
 	var e Entry
+	var p printer
+	began := time.Now()
+	p.begin(c.from, c.to, c.last)
 	c.raw = c.raw[:0]
 	for i := c.from.entry; i < c.end(); i++ {
 		a.entries.at(i, &e)
+		if err := p.add(&e); err != nil {
+			return err
+		}
 		from, to := int64(0), e.size()
 		if i == c.from.entry {
 			from = c.from.offset
@@ -113,13 +118,14 @@ func (a *archive) fill(ctx context.Context, c *chunk, read func(buf []byte, e *E
 	if c.last {
 		c.raw = append(c.raw, zeros...)
 	}
+	c.print, c.trusted = p.sum(), p.trusted(began)
 	return nil
 }
 
-// readLocal reads contents of local files, which many chunks do at once.
-func (a *archive) readLocal(buf []byte, e *Entry, from, to int64) ([]byte, error) {
+// readNow reads contents that many chunks may read at once.
+func (a *archive) readNow(buf []byte, e *Entry, from, to int64) ([]byte, error) {
 	if e.local == nil {
-		return buf, nil
+		return append(buf, e.data...), nil
 	}
 	return e.local.appendTo(buf, a.views[e.local.tree], from, to)
 }
@@ -127,10 +133,16 @@ func (a *archive) readLocal(buf []byte, e *Entry, from, to int64) ([]byte, error
 // work makes of a chunk what is hashed and written.
 func (a *archive) work(ctx context.Context, c *chunk) error {
 	var err error
+	if a.isSame(c) {
+		had := false
+		if err := a.workers.do(ctx, func() { had = a.reuse(c, &a.recipe.chunks[c.index]) }); err != nil || had {
+			return err
+		}
+	}
 	for {
 		busy := a.workers.do(ctx, func() {
 			if !c.filled {
-				err = a.fill(ctx, c, a.readLocal)
+				err = a.fill(ctx, c, a.readNow)
 			}
 			if err == nil {
 				err = a.pack(c)
@@ -158,20 +170,43 @@ func pause(ctx context.Context) error {
 	}
 }
 
-// pack hashes and compresses a chunk.
+// pack hashes and compresses a chunk, unless that was done in an earlier build.
 func (a *archive) pack(c *chunk) error {
-	c.size, c.sum, c.crc = int64(len(c.raw)), sha256.Sum256(c.raw), crc32.ChecksumIEEE(c.raw)
-	enc, err := a.workers.encoder(a.encoding)
+	c.size, c.crc = int64(len(c.raw)), crc32.ChecksumIEEE(c.raw)
+	if a.isSame(c) && !c.like(&a.recipe.chunks[c.index]) {
+		return ErrChanged
+	}
+	m := a.lookedLike(c)
+	if m != nil {
+		c.sum = m.sum
+	} else if a.keep {
+		c.sum = sha256.Sum256(c.raw)
+		m = a.madeOf(c)
+	}
+	if m != nil && a.reuse(c, m) {
+		return nil
+	}
+	if err := a.compress(c); err != nil {
+		return err
+	}
+	if a.keep {
+		c.packed, c.packedSum = int64(len(c.bytes)), sha256.Sum256(c.bytes)
+	}
+	return nil
+}
+
+func (a *archive) compress(c *chunk) error {
+	enc, err := a.workers.encoder(a.coding)
 	if err != nil {
 		return err
 	}
-	if c.packed, err = enc.encode(c.buffer.packed[:0], c.raw); err != nil {
+	if c.bytes, err = enc.encode(c.spare[:0], c.raw); err != nil {
 		return err
 	}
 	if a.algorithm != None {
-		c.buffer.packed = c.packed
+		c.spare = c.bytes
 	}
-	a.workers.putEncoder(a.encoding, enc)
+	a.workers.putEncoder(a.coding, enc)
 	return nil
 }
 
@@ -205,8 +240,8 @@ func (s *stream) fill(ctx context.Context, c *chunk) error {
 
 // read appends the next contents of e, of which the first from bytes were read before.
 func (s *stream) read(ctx context.Context, buf []byte, e *Entry, from, to int64) ([]byte, error) {
-	if e.local != nil && e.local.tree.parallel() {
-		return s.readLocal(buf, e, from, to)
+	if !e.streamed() {
+		return s.readNow(buf, e, from, to)
 	}
 	if from == 0 {
 		r, err := s.open(ctx, e)

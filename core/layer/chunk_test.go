@@ -57,13 +57,13 @@ func someEntries(random *rand.Rand, n int) []Entry {
 func cuts(entries []Entry) (map[string]bool, []int64) {
 	plan, at, sizes := planner{entries: entryList(entries)}, map[string]bool{}, []int64{}
 	for {
-		from, _, size, ok := plan.next()
+		c, ok := plan.next()
 		if !ok {
 			return at, sizes
 		}
-		sizes = append(sizes, size)
-		if from.entry < len(entries) {
-			at[fmt.Sprintf("%s+%d", entries[from.entry].Path, from.offset)] = true
+		sizes = append(sizes, c.planned)
+		if c.from.entry < len(entries) {
+			at[fmt.Sprintf("%s+%d", entries[c.from.entry].Path, c.from.offset)] = true
 		}
 	}
 }
@@ -76,16 +76,16 @@ func TestPlanCoversAll(t *testing.T) {
 		if n > 5 {
 			entries[3].Size, entries[4].Size, entries[5].Size = chunkMax, chunkMax+1, 3*chunkMax
 		}
-		plan, last, total, chunks := planner{entries: entryList(entries)}, position{}, int64(0), int64(0)
+		plan, last, total, chunks := planner{entries: entryList(entries)}, position{}, int64(0), 0
 		for {
-			from, to, size, ok := plan.next()
+			c, ok := plan.next()
 			if !ok {
 				break
 			}
-			if from != last || size > chunkMax+blockSize || size == 0 && n > 0 {
-				t.Fatalf("chunk %v to %v of %d bytes after %v", from, to, size, last)
+			if c.from != last || c.planned > chunkMax+blockSize || c.planned == 0 && n > 0 {
+				t.Fatalf("chunk %+v after %v", c, last)
 			}
-			last, total, chunks = to, total+size, chunks+1
+			last, total, chunks = c.to, total+c.planned, chunks+1
 		}
 		want := int64(0)
 		for i := range entries {
@@ -95,8 +95,23 @@ func TestPlanCoversAll(t *testing.T) {
 		if (last != position{entry: n}) || total != want || chunks == 0 {
 			t.Errorf("%d entries: ends at %v after %d bytes of %d", n, last, total, want)
 		}
-		if mean := total / chunks; n == 3000 && (mean < chunkTarget*2/3 || mean > chunkTarget*2) {
-			t.Errorf("chunks of %d bytes on average", mean)
+	}
+}
+
+// TestPlanAverage has chunks of the size that is aimed at, of small files and of larger ones.
+func TestPlanAverage(t *testing.T) {
+	for _, size := range []int64{0, 100, 5_000, 100_000} {
+		var entries []Entry
+		for i := range 400 << 20 / (size + 1024) {
+			entries = append(entries, Entry{Path: fmt.Sprintf("dir/%06d", i), Size: size})
+		}
+		_, sizes := cuts(entries)
+		total := int64(0)
+		for _, n := range sizes {
+			total += n
+		}
+		if mean := total / int64(len(sizes)); mean < chunkTarget*3/4 || mean > chunkTarget*4/3 {
+			t.Errorf("files of %d bytes: chunks of %d on average", size, mean)
 		}
 	}
 }

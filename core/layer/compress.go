@@ -47,17 +47,29 @@ func mediaType(algorithm string) string {
 	}
 }
 
-// encoding is how a layer is compressed.
-type encoding struct {
+// algorithmOf is what mediaType was made of.
+func algorithmOf(mediaType string) string {
+	switch mediaType {
+	case content.OCILayerZstd:
+		return Zstd
+	case content.OCILayer:
+		return None
+	default:
+		return Gzip
+	}
+}
+
+// coding is how a layer is compressed.
+type coding struct {
 	algorithm string
 	level     int
 }
 
-func (o *Options) encoding() encoding {
+func (o *Options) coding() coding {
 	if o.Level == nil {
-		return encoding{o.Compression, defaultLevel}
+		return coding{o.Compression, defaultLevel}
 	}
-	return encoding{o.Compression, *o.Level}
+	return coding{o.Compression, *o.Level}
 }
 
 // encoder compresses one chunk after the other. What it appends to dst is a function of the chunk alone, whatever it compressed before, and can be joined to
@@ -66,7 +78,7 @@ type encoder interface {
 	encode(dst, chunk []byte) ([]byte, error)
 }
 
-func newEncoder(e encoding) (encoder, error) {
+func newEncoder(e coding) (encoder, error) {
 	switch e.algorithm {
 	case Zstd:
 		// No checksum in the frame: the blob has a digest, and that of what is in it is the diff ID.
@@ -121,27 +133,32 @@ func (a *appender) Write(p []byte) (int, error) {
 
 // joiner writes compressed chunks as one stream.
 type joiner struct {
-	encoding
+	coding
 	w    io.Writer
 	crc  uint32
 	size uint32 // modulo 2^32, as gzip has it
 }
 
-// begin writes what comes before the first chunk: for gzip the header of the one member (RFC 1952), without a name and a time and with no
-// operating system. It says how hard was tried where the RFC has a number for that.
+// begin writes what comes before the first chunk.
 func (j *joiner) begin() error {
-	if j.algorithm != Gzip {
+	_, err := j.w.Write(j.head())
+	return err
+}
+
+// head is what comes before the first chunk: for gzip the header of the one member (RFC 1952), without a name and a time and with no
+// operating system. It says how hard was tried where the RFC has a number for that.
+func (c coding) head() []byte {
+	if c.algorithm != Gzip {
 		return nil
 	}
 	effort := byte(0)
-	switch j.level {
+	switch c.level {
 	case flate.BestSpeed:
 		effort = 4
 	case flate.BestCompression:
 		effort = 2
 	}
-	_, err := j.w.Write([]byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, effort, 255})
-	return err
+	return []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, effort, 255}
 }
 
 // add writes the next chunk, packed, which was size bytes with that CRC before.

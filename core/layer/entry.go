@@ -120,6 +120,7 @@ type Entry struct {
 	Source                          string         // how the call names the source
 
 	local *local // of what Scan found in a Tree
+	data  []byte // contents that were read in place of Data
 }
 
 // Open returns the contents of a file. The reader fails, as Build does, when they are not Size bytes or change meanwhile. The caller closes it,

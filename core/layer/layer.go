@@ -77,6 +77,8 @@ type Options struct {
 	Level *int
 	// Workers are the processors and the memory that the build shares with others. nil: those of one build alone, on all processors.
 	Workers *Workers
+	// Cache is where Prepare looks for how the layer was built before, and keeps how it is built now. nil: nowhere.
+	Cache Cache
 	// OnBase warns about targets below /bin, /sbin and /lib*, which are links in most bases.
 	OnBase bool
 	// Warn is told of what is odd and no error, each message once and in a fixed order, during Scan. nil: nobody is.

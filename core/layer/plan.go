@@ -22,28 +22,44 @@ type planner struct {
 	ended   bool
 }
 
-// next returns the chunk after the last one; ok is false when there is none. The last chunk has the end of the archive in it, and so there is one.
-func (p *planner) next() (from, to position, size int64, ok bool) {
-	if p.ended {
-		return p.at, p.at, 0, false
+// cut is a chunk as it is planned: the entries, or parts of them, from one position to another one.
+type cut struct {
+	from, to position
+	planned  int64 // its bytes as they are planned: headers may be longer than one block
+	last     bool  // it has the end of the archive
+}
+
+// end is the entry after the last one of which the chunk has something.
+func (c *cut) end() int {
+	if c.to.offset > 0 {
+		return c.to.entry + 1
 	}
-	from = p.at
-	size = p.rest()
+	return c.to.entry
+}
+
+// next returns the chunk after the last one; ok is false when there is none. The last chunk has the end of the archive in it, and so there is one.
+func (p *planner) next() (c cut, ok bool) {
+	if p.ended {
+		return cut{}, false
+	}
+	c.from = p.at
+	c.planned = p.rest()
 	for p.at.offset == 0 && p.at.entry < p.entries.len() {
 		path, weight := p.entries.weight(p.at.entry)
-		if size > 0 && (size+weight > chunkMax || size >= chunkMin && cutsBefore(path, weight)) {
+		if c.planned > 0 && (c.planned+weight > chunkMax || c.planned >= chunkMin && cutsBefore(path, weight)) {
 			break
 		}
 		if weight > chunkMax+blockSize {
 			p.at.offset = chunkMax
-			size = chunkMax + blockSize
+			c.planned = chunkMax + blockSize
 			break
 		}
-		size += weight
+		c.planned += weight
 		p.at.entry++
 	}
 	p.ended = p.at.entry == p.entries.len()
-	return from, p.at, size, true
+	c.to, c.last = p.at, p.ended
+	return c, true
 }
 
 // rest takes what is left of the contents of a large file, or a chunk of it.

@@ -2,10 +2,12 @@ package layer
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"slices"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 )
 
@@ -27,7 +29,7 @@ type Workers struct {
 
 	mu       sync.Mutex
 	buffers  []*buffer // that nobody uses
-	encoders map[encoding][]encoder
+	encoders map[coding][]encoder
 }
 
 // NewWorkers returns workers that use at most n processors at once; n below 1 stands for all that the process may use.
@@ -37,7 +39,7 @@ func NewWorkers(n int) *Workers {
 	}
 	memory := min(max(minInFlight, int64(n+1)*2*chunkTarget), maxInFlight)
 	return &Workers{
-		count: n, cpu: semaphore.NewWeighted(int64(n)), size: memory, memory: semaphore.NewWeighted(memory), encoders: map[encoding][]encoder{},
+		count: n, cpu: semaphore.NewWeighted(int64(n)), size: memory, memory: semaphore.NewWeighted(memory), encoders: map[coding][]encoder{},
 	}
 }
 
@@ -51,10 +53,22 @@ func (w *Workers) do(ctx context.Context, work func()) error {
 	return nil
 }
 
+// each calls f for parts of the numbers from 0 up to n, on all processors.
+func (w *Workers) each(ctx context.Context, n int, f func(from, to int) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	part := max(1, n/(4*w.count))
+	for from := 0; from < n; from += part {
+		start(group, func() (err error) {
+			return errors.Join(w.do(ctx, func() { err = f(from, min(from+part, n)) }), err)
+		})
+	}
+	return group.Wait()
+}
+
 // buffer holds a chunk, plain and compressed.
 type buffer struct {
-	weight      int64 // what it takes of the memory
-	raw, packed []byte
+	weight     int64 // what it takes of the memory
+	raw, spare []byte
 }
 
 // buffer waits for memory for a chunk of size bytes. A build asks in the order of its chunks: the first of them that is not written yet then always
@@ -68,7 +82,7 @@ func (w *Workers) buffer(ctx context.Context, size int64) (*buffer, error) {
 	defer w.mu.Unlock()
 	b := w.fitting(weight)
 	if b == nil {
-		b = &buffer{raw: make([]byte, 0, weight), packed: make([]byte, 0, weight/2)}
+		b = &buffer{raw: make([]byte, 0, weight), spare: make([]byte, 0, weight/2)}
 	}
 	b.weight = weight
 	return b, nil
@@ -104,7 +118,7 @@ func (w *Workers) put(b *buffer) {
 }
 
 // encoder takes an encoder that nobody uses, or makes one.
-func (w *Workers) encoder(e encoding) (encoder, error) {
+func (w *Workers) encoder(e coding) (encoder, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	free := w.encoders[e]
@@ -115,7 +129,7 @@ func (w *Workers) encoder(e encoding) (encoder, error) {
 	return free[len(free)-1], nil
 }
 
-func (w *Workers) putEncoder(e encoding, enc encoder) {
+func (w *Workers) putEncoder(e coding, enc encoder) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.encoders[e] = append(w.encoders[e], enc)
