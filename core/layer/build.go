@@ -26,7 +26,7 @@ func Build(ctx context.Context, dst content.Ingester, entries []Entry, opts *Opt
 		return Layer{}, err
 	}
 	o.Cache = nil
-	return (&Plan{opts: o, entries: entries}).Build(ctx, dst)
+	return (&Plan{opts: o, entries: entryList(entries)}).Build(ctx, dst)
 }
 
 // checkEntries makes sure of what Scan promises, for entries that a caller made.
@@ -54,11 +54,11 @@ func checkEntries(entries []Entry) error {
 // views are the looks of one build at the trees of its entries.
 type views map[*Tree]view
 
-func openViews(entries []Entry) views {
+func openViews(entries source) views {
 	v := views{}
-	for i := range entries {
-		if l := entries[i].local; l != nil && v[l.tree] == nil {
-			v[l.tree] = l.tree.view()
+	for i := range entries.len() {
+		if t := entries.tree(i); t != nil && v[t] == nil {
+			v[t] = t.view()
 		}
 	}
 	return v
@@ -80,22 +80,23 @@ func wrapUnlessDone(ctx context.Context, e *Entry, err error) error {
 }
 
 // unreadable looks for all files that cannot be opened when one cannot.
-func unreadable(ctx context.Context, views views, entries []Entry, first error) error {
+func unreadable(ctx context.Context, views views, entries source, first error) error {
 	var all Errors
-	for i := range entries {
-		e := &entries[i]
+	var e Entry
+	for i := range entries.len() {
+		entries.at(i, &e)
 		if e.local == nil || e.Type != TypeFile {
 			continue
 		}
 		if ctx.Err() != nil {
 			return first
 		}
-		f, err := e.local.openSame(views[e.local.tree])
+		f, err := e.local.openSame(views[e.local.tree()])
 		if err == nil {
 			f.Close()
 			continue
 		}
-		all = append(all, &Error{Source: e.Source, Path: written(e.Source, e.local.rel), Err: err, Hint: "make it readable or ignore it"})
+		all = append(all, &Error{Source: e.Source, Path: written(e.Source, e.local.placed().rel), Err: err, Hint: "make it readable or ignore it"})
 	}
 	if len(all) == 0 {
 		return first

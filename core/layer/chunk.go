@@ -43,6 +43,8 @@ type source interface {
 	at(i int, e *Entry)
 	// streamed is that of an entry.
 	streamed(i int) bool
+	// tree is where the entry is read; nil for what is not local.
+	tree(i int) *Tree
 }
 
 // entryList is a source of entries that are there already.
@@ -60,10 +62,17 @@ func (l entryList) streamed(i int) bool {
 	return l[i].streamed()
 }
 
+func (l entryList) tree(i int) *Tree {
+	if l[i].local == nil {
+		return nil
+	}
+	return l[i].local.tree()
+}
+
 // streamed reports whether the contents of the entry can only be read once and in order.
 func (e *Entry) streamed() bool {
 	if e.local != nil {
-		return e.Type == TypeFile && !e.local.tree.parallel()
+		return e.Type == TypeFile && !e.local.tree().parallel()
 	}
 	return e.Data != nil && e.data == nil
 }
@@ -127,7 +136,7 @@ func (a *archive) readNow(buf []byte, e *Entry, from, to int64) ([]byte, error) 
 	if e.local == nil {
 		return append(buf, e.data...), nil
 	}
-	return e.local.appendTo(buf, a.views[e.local.tree], from, to)
+	return e.local.appendTo(buf, a.views[e.local.tree()], from, to)
 }
 
 // work makes of a chunk what is hashed and written.
@@ -262,7 +271,7 @@ func (s *stream) open(ctx context.Context, e *Entry) (io.ReadCloser, error) {
 	if e.local == nil {
 		return e.openData(ctx)
 	}
-	return e.local.open(ctx, s.views[e.local.tree])
+	return e.local.open(ctx, s.views[e.local.tree()])
 }
 
 // appendFrom appends the next n bytes of r to buf.

@@ -20,26 +20,26 @@ func (s *scanner) custom(order int, source, target string, into bool, f File) {
 		s.problem(source, f.Target, err, "")
 		return
 	}
-	n := &node{rank: rankCustom, order: order, Entry: Entry{
-		Path: target, Type: c.Type, Mode: 0o644, UID: s.opts.UID, GID: s.opts.GID, Uname: c.Uname, Gname: c.Gname,
-		ModTime: s.opts.ModTime, AccessTime: timeOf(c.AccessTime), ChangeTime: timeOf(c.ChangeTime),
-		Size: c.Size, Data: c.Data, Xattrs: c.Xattrs, Source: source,
-	}}
+	s.parents(parent(target), source, order)
+	folder, n := folderOf(target, source, order)
+	n.rank, n.kind, n.mode = rankCustom, c.Type, 0o644
+	*n.extra() = more{
+		uname: c.Uname, gname: c.Gname, accessTime: timeOf(c.AccessTime), changeTime: timeOf(c.ChangeTime), size: c.Size, open: c.Data, xattrs: c.Xattrs,
+	}
 	n.override(File{Mode: c.Mode, UID: c.UID, GID: c.GID, ModTime: c.ModTime})
 	switch c.Type {
 	case TypeDirectory:
 		if c.Mode == nil {
-			n.Mode = 0o755
+			n.mode = 0o755
 		}
 	case TypeSymlink:
-		n.Link, n.Mode = c.LinkPath, 0o777
+		n.more.text, n.mode = c.LinkPath, 0o777
 	case TypeHardlink:
-		n.Link, _ = hardLinkPath(c.LinkPath)
+		n.more.text, _ = hardLinkPath(c.LinkPath)
 	case TypeWhiteout, TypeOpaque:
-		n.Type = TypeFile
+		n.kind = TypeFile
 	}
-	s.parents(path.Dir(target), source, order)
-	s.add(n)
+	s.add(folder)
 }
 
 func timeOf(t *time.Time) time.Time {

@@ -129,7 +129,7 @@ func (e *Entry) Open(ctx context.Context) (io.ReadCloser, error) {
 	if e.local == nil {
 		return e.openData(ctx)
 	}
-	v := e.local.tree.view()
+	v := e.local.tree().view()
 	r, err := e.local.open(ctx, v)
 	if err != nil {
 		v.close()
@@ -142,7 +142,7 @@ func (e *Entry) Open(ctx context.Context) (io.ReadCloser, error) {
 func (e *Entry) wrap(err error) error {
 	name := "/" + e.Path
 	if e.local != nil {
-		name = written(e.Source, e.local.rel)
+		name = written(e.Source, e.local.placed().rel)
 	}
 	return &Error{Source: e.Source, Path: name, Err: err}
 }

@@ -115,7 +115,7 @@ func writeAt(file string, at int64, text string) error {
 
 // TestYoungFileIsReadTwice changes a file within one tick of the clock that its times come from, which only a second reading shows.
 func TestYoungFileIsReadTwice(t *testing.T) {
-	l := &local{name: "file", stat: stat{size: 4, mtime: time.Now().UnixNano()}}
+	l := &local{node: &node{in: &folder{}, base: "file"}, stat: stat{size: 4, mtime: time.Now().UnixNano()}}
 	v := &tickingView{local: l, contents: []string{"aaaa", "bbbb"}}
 	r, err := l.open(t.Context(), v)
 	must(t, err)

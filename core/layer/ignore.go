@@ -34,6 +34,9 @@ func newRules(ignores []string) *rules {
 	return &rules{call: parseGitignore(strings.Join(ignores, "\n"))}
 }
 
+// takeAll reports whether there is nothing to match.
+func (r *rules) takeAll() bool { return len(r.call) == 0 && r.git == nil && r.docker == nil }
+
 // match says what becomes of name, which is relative to the source and lies in the rules' directory. The rules of the directory itself begin with
 // the MatchInfo.
 func (r *rules) match(name string, isDir bool) (verdict, patternmatcher.MatchInfo, error) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"path"
 	"slices"
 	"strings"
@@ -21,7 +22,7 @@ type link struct {
 // linker decides about links when all that the call puts into the layer is known.
 type linker struct {
 	*scanner
-	byPath map[string][]*node
+	byDir  map[string][]*folder // by the path in the layer
 	todo   []*node
 	copied int // directories that took a link's place
 }
@@ -35,12 +36,8 @@ func (s *scanner) links(ctx context.Context) error {
 	if s.opts.Symlinks == SymlinksKeep {
 		return nil
 	}
-	if !slices.ContainsFunc(s.nodes, func(n *node) bool { return n.link != nil }) {
-		return nil
-	}
-	l := &linker{scanner: s, byPath: make(map[string][]*node, len(s.nodes))}
-	l.index(s.roots)
-	l.index(s.nodes)
+	l := &linker{scanner: s, byDir: make(map[string][]*folder, len(s.folders))}
+	l.index(s.folders)
 	for len(l.todo) > 0 {
 		n := l.todo[0]
 		l.todo = l.todo[1:]
@@ -51,29 +48,47 @@ func (s *scanner) links(ctx context.Context) error {
 	return nil
 }
 
-func (l *linker) index(nodes []*node) {
-	nodes = slices.SortedStableFunc(slices.Values(nodes), func(a, b *node) int {
-		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.order, b.order))
-	})
-	for _, n := range nodes {
-		l.byPath[n.Path] = append(l.byPath[n.Path], n)
-		if n.link != nil {
-			l.todo = append(l.todo, n)
+// index adds folders, and the links in them to those that are still to be decided.
+func (l *linker) index(folders []*folder) {
+	var links []*node
+	for _, f := range folders {
+		same := append(l.byDir[f.target], f)
+		slices.SortStableFunc(same, func(a, b *folder) int { return cmp.Compare(a.order, b.order) })
+		l.byDir[f.target] = same
+		for i := range f.nodes {
+			if n := &f.nodes[i]; n.undecided() != nil {
+				links = append(links, n)
+			}
+		}
+	}
+	slices.SortStableFunc(links, func(a, b *node) int { return cmp.Or(comparePaths(a, b), cmp.Compare(a.in.order, b.in.order)) })
+	l.todo = append(l.todo, links...)
+}
+
+// at returns the nodes of a path, in the order of their sources.
+func (l *linker) at(target string) iter.Seq[*node] {
+	dir, base := split(target)
+	return func(yield func(*node) bool) {
+		for _, f := range l.byDir[dir] {
+			i, ok := slices.BinarySearchFunc(f.nodes, base, func(n node, base string) int { return cmp.Compare(n.base, base) })
+			if ok && !yield(&f.nodes[i]) {
+				return
+			}
 		}
 	}
 }
 
 // decide keeps the link n or puts what it points to in its place. The error is only that of the context.
 func (l *linker) decide(ctx context.Context, n *node) error {
-	if n.link == nil || n.link.busy {
+	if n.undecided() == nil || n.more.link.busy {
 		return nil
 	}
-	n.link.busy = true
-	p := n.link.place
-	name, st, err := resolve(p.tree, p.view, path.Dir(p.local), n.Link)
+	n.more.link.busy = true
+	p := n.more.link.place
+	name, st, err := resolve(p.tree, p.view, path.Dir(p.local), n.text())
 	switch {
 	case isNotExist(err) && l.opts.Symlinks == SymlinksAuto:
-		n.link = nil
+		n.more.link = nil
 		return nil
 	case isNotExist(err):
 		err = errors.New("link to a file that is not there")
@@ -83,11 +98,11 @@ func (l *linker) decide(ctx context.Context, n *node) error {
 			return err
 		}
 		if kept {
-			n.link = nil
+			n.more.link = nil
 			return nil
 		}
 	}
-	n.link = nil
+	n.more.link = nil
 	if err != nil {
 		l.problemOf(p, err)
 		return nil
@@ -97,13 +112,22 @@ func (l *linker) decide(ctx context.Context, n *node) error {
 
 // staysTrue reports whether the link n leads, in the layer, to the local file name of its tree.
 func (l *linker) staysTrue(ctx context.Context, n *node, name string) (bool, error) {
-	end, err := l.follow(ctx, path.Dir(n.Path), n.Link)
+	end, err := l.follow(ctx, n.in.target, n.text())
 	if err != nil {
 		return false, err
 	}
-	return slices.ContainsFunc(l.byPath[end], func(m *node) bool {
-		return m.local != nil && !m.dropped && m.local.tree == n.local.tree && m.local.name == name
-	}), nil
+	tree := n.placed().tree
+	for _, r := range l.roots {
+		if r.target == end && r.tree == tree && r.name == name {
+			return true, nil
+		}
+	}
+	for m := range l.at(end) {
+		if at := m.placed(); m.has(isLocal) && !m.has(dropped) && at.tree == tree && at.name == name {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // nowhere is no path of a layer.
@@ -142,15 +166,15 @@ func (l *linker) follow(ctx context.Context, dir, text string) (string, error) {
 
 // linkAt returns the text of the link that the layer has at name; "" when there is none.
 func (l *linker) linkAt(ctx context.Context, name string) (text string, undecided bool, err error) {
-	for _, n := range l.byPath[name] {
+	for n := range l.at(name) {
 		if err := l.decide(ctx, n); err != nil {
 			return "", false, err
 		}
-		if n.link != nil {
+		if n.undecided() != nil {
 			return "", true, nil
 		}
-		if n.Type == TypeSymlink && !n.dropped {
-			return n.Link, false, nil
+		if n.kind == TypeSymlink && !n.has(dropped) {
+			return n.text(), false, nil
 		}
 	}
 	return "", false, nil
@@ -168,13 +192,15 @@ func (l *linker) replace(ctx context.Context, n *node, p place, name string, st 
 
 // become gives n the metadata of a local file that is no link.
 func (l *linker) become(n *node, p place, st stat) {
-	real, err := l.node(p, st)
+	real := node{in: n.in, base: n.base, more: &more{local: new(p.placed())}, rank: n.rank}
+	taken, err := l.fill(&real, st, &p)
 	l.problemOf(p, err)
-	if real == nil {
-		n.dropped = true
+	if !taken {
+		n.status |= dropped
 		return
 	}
-	n.Entry, n.link = real.Entry, nil
+	real.rank, real.more.link = n.rank, nil
+	*n = real
 }
 
 func (l *linker) replaceByDir(ctx context.Context, n *node, p place, name string, st stat) error {
@@ -193,7 +219,7 @@ func (l *linker) replaceByDir(ctx context.Context, n *node, p place, name string
 		verdict, info, err := p.rules.match(p.rel, true)
 		l.problemOf(p, err)
 		if verdict == ignored {
-			n.dropped = true
+			n.status |= dropped
 			return nil
 		}
 		p.ignore = info
@@ -206,12 +232,12 @@ func (l *linker) replaceByDir(ctx context.Context, n *node, p place, name string
 	p.via = append(slices.Clone(p.via), p.local)
 	p.local = name
 	l.become(n, p, st)
-	before := len(l.nodes)
+	before := len(l.folders)
 	group, ctx := errgroup.WithContext(ctx)
 	start(group, func() error { return l.walk(ctx, group, p, st) })
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	l.index(l.nodes[before:])
+	l.index(l.folders[before:])
 	return nil
 }

@@ -1,24 +1,31 @@
 package layer
 
 import (
-	"path"
 	"strings"
 )
 
 // parents adds entries for the directory dir and those above it.
 func (s *scanner) parents(dir, source string, order int) {
-	for ; dir != "" && dir != "." && !s.hasParents[dir]; dir = path.Dir(dir) {
+	for ; dir != "" && !s.hasParents[dir]; dir = parent(dir) {
 		s.hasParents[dir] = true
 		if s.wantsParent(dir) {
-			s.add(s.parent(dir, source, order))
+			folder, _ := parentFolder(dir, source, order)
+			s.add(folder)
 		}
 	}
 }
 
-func (s *scanner) parent(dir, source string, order int) *node {
-	return &node{rank: rankParent, order: order, Entry: Entry{
-		Path: dir, Type: TypeDirectory, Mode: 0o755, UID: s.opts.UID, GID: s.opts.GID, ModTime: s.opts.ModTime, Source: source,
-	}}
+// parent is the directory of a path of the layer; "" is the root.
+func parent(target string) string {
+	dir, _ := split(target)
+	return dir
+}
+
+// parentFolder makes the node of a directory that is there because something is below it.
+func parentFolder(dir, source string, order int) (*folder, *node) {
+	f, n := folderOf(dir, source, order)
+	n.rank, n.kind, n.mode = rankParent, TypeDirectory, 0o755
+	return f, n
 }
 
 func (s *scanner) wantsParent(dir string) bool {

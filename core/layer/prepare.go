@@ -15,7 +15,7 @@ import (
 // Plan is a layer that is about to be built: its files were found, and what is known of an earlier build of theirs.
 type Plan struct {
 	opts    *Options
-	entries []Entry
+	entries source
 	keys    []string // under which the cache has its recipe
 	old     *recipe
 	prints  []fingerprint // of the first chunks, as many as old has
@@ -29,15 +29,15 @@ func Prepare(ctx context.Context, files []File, opts *Options) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	entries, err := Scan(ctx, files, o)
+	found, err := scan(ctx, files, o)
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{opts: o, entries: entries}
+	p := &Plan{opts: o, entries: found}
 	if o.Cache == nil {
 		return p, nil
 	}
-	if err := readSmall(ctx, entries); err != nil {
+	if err := found.readSmall(ctx); err != nil {
 		return nil, err
 	}
 	p.keys = keys(files, o)
@@ -54,23 +54,24 @@ const (
 	allSmallData = 8 << 20
 )
 
-func readSmall(ctx context.Context, entries []Entry) error {
+func (l *list) readSmall(ctx context.Context) error {
 	left := int64(allSmallData)
-	for i := range entries {
-		e := &entries[i]
-		if e.local != nil || e.Data == nil || e.Size > smallData || e.Size > left {
+	var e Entry
+	for i, n := range l.nodes {
+		if n.more == nil || n.more.open == nil || n.more.size > min(smallData, left) {
 			continue
 		}
+		l.at(i, &e)
 		r, err := e.openData(ctx)
 		if err == nil {
-			e.data, err = appendFrom(make([]byte, 0, e.Size), r, e.Size)
+			n.more.data, err = appendFrom(make([]byte, 0, e.Size), r, e.Size)
 			if err == nil {
 				err = atEnd(r)
 			}
 			err = errors.Join(err, r.Close())
 		}
 		if err != nil {
-			return wrapUnlessDone(ctx, e, err)
+			return wrapUnlessDone(ctx, &e, err)
 		}
 		left -= e.Size
 	}
@@ -90,7 +91,7 @@ func findRecipe(ctx context.Context, cache Cache, keys []string) *recipe {
 }
 
 func (p *Plan) archive(views views) *archive {
-	return &archive{entries: entryList(p.entries), views: views, workers: p.opts.Workers, coding: p.opts.coding(), keep: p.opts.Cache != nil}
+	return &archive{entries: p.entries, views: views, workers: p.opts.Workers, coding: p.opts.coding(), keep: p.opts.Cache != nil}
 }
 
 // Known returns the layer if it was built before and nothing of it has changed since: no file was read to know that. Its blob is wherever it was stored then, if

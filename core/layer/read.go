@@ -15,10 +15,8 @@ import (
 
 // local is a file that was found in a Tree, as it was then.
 type local struct {
-	tree *Tree
-	name string
-	rel  string // its path in the source
-	stat stat
+	*node // which says where it stands
+	stat  stat
 }
 
 // racy is the time within which a file may change twice without a change of its times, which come from a clock that some kernels
@@ -90,7 +88,7 @@ func (l *local) longer() error {
 
 // openSame opens the file and makes sure that it is the one that was found, unchanged.
 func (l *local) openSame(v view) (file, error) {
-	f, err := v.open(l.name)
+	f, err := v.open(l.placed().name)
 	if err != nil {
 		return nil, changed(err)
 	}

@@ -22,6 +22,18 @@ func Scan(ctx context.Context, files []File, opts *Options) ([]Entry, error) {
 	if err != nil {
 		return nil, err
 	}
+	found, err := scan(ctx, files, o)
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]Entry, found.len())
+	for i := range entries {
+		found.at(i, &entries[i])
+	}
+	return entries, nil
+}
+
+func scan(ctx context.Context, files []File, o *Options) (*list, error) {
 	s := &scanner{opts: o, rules: newRules(o.Ignores), views: map[*Tree]view{}, slots: make(chan struct{}, walkers), hasParents: map[string]bool{}}
 	defer s.close()
 	if err := s.run(ctx, files); err != nil {
@@ -34,11 +46,7 @@ func Scan(ctx context.Context, files []File, opts *Options) ([]Entry, error) {
 	if len(s.problems) > 0 {
 		return nil, s.errors()
 	}
-	entries := make([]Entry, len(nodes))
-	for i, n := range nodes {
-		entries[i] = n.Entry
-	}
-	return entries, nil
+	return &list{nodes, o}, nil
 }
 
 // walkers is how many directories are looked at at once; walking waits for the disk and the kernel more than for a core.
@@ -52,23 +60,18 @@ type scanner struct {
 	slots chan struct{}
 
 	mu       sync.Mutex // guards what follows while directories are walked
-	nodes    []*node
+	folders  []*folder
 	problems []*Error
 	warnings []string
 
-	roots      []*node         // the source directories, whether or not they get entries
+	roots      []root          // the source directories, whether or not they get entries
 	hasParents map[string]bool // the directories that parents saw
 }
 
-// node is an entry in the making.
-type node struct {
-	Entry
-	rank    rank
-	order   int  // of its source in the call
-	dropped bool // a link in whose place nothing comes
-	taken   bool // another source's, with which it is in conflict, which was reported
-	// link is set while a symbolic link may still be replaced by what it points to.
-	link *link
+// root is a source directory: where it goes, and where it stands.
+type root struct {
+	target string
+	placed
 }
 
 // rank says which of several directories of one path gives the entry.
@@ -98,9 +101,11 @@ type place struct {
 	over   *File    // of the source itself: what it overrides
 }
 
+func (p *place) placed() placed { return placed{p.tree, p.local, p.rel} }
+
 func (p *place) child(name string) place {
 	c := *p
-	c.local, c.target, c.rel = path.Join(p.local, name), path.Join(p.target, name), path.Join(p.rel, name)
+	c.local, c.target, c.rel = below(p.local, name), below(p.target, name), below(p.rel, name)
 	c.depth++
 	c.over = nil
 	return c
@@ -194,7 +199,7 @@ func (s *scanner) localSource(ctx context.Context, group *errgroup.Group, p plac
 			s.problem(p.source, p.source, errOverrides, "")
 			return
 		}
-		s.roots = append(s.roots, &node{Entry: Entry{Path: p.target, local: &local{p.tree, p.local, p.rel, st}}, order: p.order})
+		s.roots = append(s.roots, root{p.target, p.placed()})
 		s.parents(p.target, p.source, p.order)
 		s.targetDir(p, st)
 		start(group, func() error { return s.walk(ctx, group, p, st) })
@@ -207,11 +212,13 @@ func (s *scanner) localSource(ctx context.Context, group *errgroup.Group, p plac
 		s.problem(p.source, p.source, errors.New(`is a file and cannot become the root directory`), `end the target in "/" to put the file there`)
 		return
 	}
-	s.parents(path.Dir(p.target), p.source, p.order)
-	n, err := s.node(p, st)
+	s.parents(parent(p.target), p.source, p.order)
+	in, n := folderOf(p.target, p.source, p.order)
+	n.extra().local = new(p.placed())
+	taken, err := s.fill(n, st, &p)
 	s.problemOf(p, err)
-	if n != nil {
-		s.add(n)
+	if taken {
+		s.add(in)
 	}
 }
 
@@ -226,23 +233,19 @@ func (s *scanner) targetDir(p place, st stat) {
 	if !s.wantsParent(p.target) {
 		return
 	}
-	n := s.parent(p.target, p.source, p.order)
-	n.rank, n.local = rankTarget, &local{p.tree, p.local, p.rel, st}
-	s.add(n)
+	in, n := parentFolder(p.target, p.source, p.order)
+	n.rank, n.extra().local = rankTarget, new(p.placed())
+	n.setLooks(st)
+	s.add(in)
 }
 
 func (n *node) override(f File) {
-	if f.Mode != nil && n.Type != TypeSymlink {
-		n.Mode = *f.Mode & 0o7777
+	if f.Mode != nil && n.kind != TypeSymlink {
+		n.mode = uint16(*f.Mode & 0o7777)
 	}
-	if f.UID != nil {
-		n.UID = *f.UID
-	}
-	if f.GID != nil {
-		n.GID = *f.GID
-	}
-	if f.ModTime != nil {
-		n.ModTime = *f.ModTime
+	if f.UID != nil || f.GID != nil || f.ModTime != nil {
+		m := n.extra()
+		m.uid, m.gid, m.modTime = f.UID, f.GID, f.ModTime
 	}
 }
 
@@ -283,9 +286,9 @@ func cleanTarget(target string) (clean string, into bool, err error) {
 	return clean, into, nil
 }
 
-func (s *scanner) add(nodes ...*node) {
+func (s *scanner) add(f *folder) {
 	s.mu.Lock()
-	s.nodes = append(s.nodes, nodes...)
+	s.folders = append(s.folders, f)
 	s.mu.Unlock()
 }
 

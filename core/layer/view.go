@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"path"
 	"slices"
 )
 
@@ -12,6 +13,8 @@ import (
 type view interface {
 	// readNames returns the names in a directory, sorted. It fails with ErrChanged when want is not zero and the directory is another one.
 	readNames(dir string, want stat) ([]string, error)
+	// readDir does what readNames does, and hands the names to use with a way to look at each.
+	readDir(dir string, want stat, use func(names []string, lstat func(base string) (stat, error))) error
 	lstat(name string) (stat, error)
 	readLink(name string) (string, error)
 	// open opens a regular file and neither follows a link nor waits for what is no regular file.
@@ -76,6 +79,15 @@ func (v fsView) readNames(dir string, _ stat) ([]string, error) {
 	}
 	slices.Sort(names)
 	return names, nil
+}
+
+func (v fsView) readDir(dir string, want stat, use func([]string, func(string) (stat, error))) error {
+	names, err := v.readNames(dir, want)
+	if err != nil {
+		return err
+	}
+	use(names, func(base string) (stat, error) { return v.lstat(path.Join(dir, base)) })
+	return nil
 }
 
 func (v fsView) lstat(name string) (stat, error) {

@@ -5,7 +5,6 @@ package layer
 import (
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"slices"
 	"sync"
@@ -23,16 +22,15 @@ const maxOpenDirs = 64
 // takes five times as long on deep paths, and one os.Root for each directory is opened by a call that waits for ever when the directory has
 // been swapped for a named pipe.
 type unixView struct {
-	mu    sync.Mutex
-	dirs  map[string]*unixDir
-	clock int64
+	mu   sync.Mutex
+	dirs map[string]*unixDir
 }
 
 // unixDir is a directory that a view keeps open while it has users, and for some time after.
 type unixDir struct {
-	fd    int
-	users int
-	used  int64 // when it was last asked for
+	fd      int
+	users   int
+	reading sync.Mutex // a descriptor has but one place to read from
 }
 
 // parallel reports whether files may be read by many goroutines at once and from any offset.
@@ -64,40 +62,35 @@ func (v *unixView) cached(dir string) *unixDir {
 	defer v.mu.Unlock()
 	d := v.dirs[dir]
 	if d != nil {
-		v.clock++
-		d.users, d.used = d.users+1, v.clock
+		d.users++
 	}
 	return d
 }
 
-// keep adds a directory that was just opened, unless another goroutine was faster, and closes the one that was not used for longest when there are many.
+// keep adds a directory that was just opened, unless another goroutine was faster, and closes those that nobody uses when there are many.
 func (v *unixView) keep(dir string, fd int) *unixDir {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.clock++
 	if d := v.dirs[dir]; d != nil {
 		unix.Close(fd)
-		d.users, d.used = d.users+1, v.clock
+		d.users++
 		return d
 	}
 	if len(v.dirs) >= maxOpenDirs {
 		v.evict()
 	}
-	d := &unixDir{fd: fd, users: 1, used: v.clock}
+	d := &unixDir{fd: fd, users: 1}
 	v.dirs[dir] = d
 	return d
 }
 
+// evict closes all that nobody uses: one after the other would take a look at all of them each time.
 func (v *unixView) evict() {
-	oldest := ""
 	for name, d := range v.dirs {
-		if d.users == 0 && (oldest == "" || d.used < v.dirs[oldest].used) {
-			oldest = name
+		if d.users == 0 {
+			unix.Close(d.fd)
+			delete(v.dirs, name)
 		}
-	}
-	if oldest != "" {
-		unix.Close(v.dirs[oldest].fd)
-		delete(v.dirs, oldest)
 	}
 }
 
@@ -117,29 +110,56 @@ func (v *unixView) close() {
 	v.dirs = nil
 }
 
-func (v *unixView) readNames(dir string, want stat) ([]string, error) {
+func (v *unixView) readNames(dir string, want stat) (names []string, err error) {
+	err = v.readDir(dir, want, func(found []string, _ func(string) (stat, error)) { names = found })
+	return names, err
+}
+
+func (v *unixView) readDir(dir string, want stat, use func(names []string, lstat func(base string) (stat, error))) error {
 	d, err := v.get(dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer v.put(d)
-	fd, err := openat(d.fd, ".", unix.O_DIRECTORY)
-	if err != nil {
-		return nil, err
-	}
-	f := os.NewFile(uintptr(fd), dir)
-	defer f.Close()
-	if got, err := fstat(fd); err != nil {
-		return nil, err
+	if got, err := fstat(d.fd); err != nil {
+		return err
 	} else if want != (stat{}) && (got.dev != want.dev || got.ino != want.ino) {
-		return nil, ErrChanged
+		return ErrChanged
 	}
-	names, err := f.Readdirnames(-1)
+	from := d
+	if dir == "." { // its descriptor is that of all views
+		fd, err := openat(d.fd, ".", unix.O_DIRECTORY)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		from = &unixDir{fd: fd}
+	}
+	names, err := from.names()
 	if err != nil {
-		return nil, unwrapPath(err)
+		return err
 	}
 	slices.Sort(names)
-	return names, nil
+	use(names, func(base string) (stat, error) { return lstatAt(d.fd, base) })
+	return nil
+}
+
+// names reads the directory from its start.
+func (d *unixDir) names() (names []string, err error) {
+	d.reading.Lock()
+	defer d.reading.Unlock()
+	if _, err := unix.Seek(d.fd, 0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	buf := make([]byte, 32<<10)
+	for {
+		n := 0
+		err := retry(func() (err error) { n, err = unix.ReadDirent(d.fd, buf); return })
+		if err != nil || n <= 0 {
+			return names, err
+		}
+		_, _, names = unix.ParseDirent(buf[:n], -1, names)
+	}
 }
 
 func (v *unixView) lstat(name string) (stat, error) {
@@ -148,8 +168,12 @@ func (v *unixView) lstat(name string) (stat, error) {
 		return stat{}, err
 	}
 	defer v.put(d)
+	return lstatAt(d.fd, path.Base(name))
+}
+
+func lstatAt(dir int, base string) (stat, error) {
 	var st unix.Stat_t
-	err = retry(func() error { return unix.Fstatat(d.fd, path.Base(name), &st, unix.AT_SYMLINK_NOFOLLOW) })
+	err := retry(func() error { return unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW) })
 	return unixStat(&st), err
 }
 

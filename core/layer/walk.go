@@ -1,11 +1,11 @@
 package layer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"strings"
 	"unicode/utf8"
 
@@ -34,32 +34,33 @@ func (s *scanner) walk(ctx context.Context, group *errgroup.Group, p place, st s
 	if s.opts.MaxDepth != nil && p.depth >= *s.opts.MaxDepth {
 		return nil
 	}
-	names, err := p.view.readNames(p.local, st)
-	err = changed(err)
-	if err != nil {
-		s.problemOf(p, err)
-		return nil
-	}
-	p.rules, err = p.rules.enter(p.tree, p.view, p.rel, p.local, names, s.opts.IgnoreFiles, p.ignore)
-	if err != nil {
-		s.problemOf(p, err)
-		return nil
-	}
-	nodes := make([]*node, 0, len(names))
-	for _, name := range names {
-		child := p.child(name)
-		n, st := s.visit(&child)
-		if n == nil {
-			continue
+	p.over = nil
+	in := newFolder(p)
+	var dirs []place
+	var looks []stat
+	var bad error
+	err := p.view.readDir(p.local, st, func(names []string, lstat func(base string) (stat, error)) {
+		if in.rules, bad = p.rules.enter(p.tree, p.view, p.rel, p.local, names, s.opts.IgnoreFiles, p.ignore); bad != nil {
+			return
 		}
-		nodes = append(nodes, n)
-		if n.Type == TypeDirectory {
-			if err := s.descend(ctx, group, child, st); err != nil {
-				return err
+		in.nodes = make([]node, 0, len(names))
+		for _, name := range names {
+			st, err := lstat(name)
+			if dir := s.visit(in, name, st, changed(err)); dir != nil {
+				dirs, looks = append(dirs, *dir), append(looks, st)
 			}
 		}
+	})
+	if err = cmp.Or(changed(err), bad); err != nil {
+		s.problemOf(p, err)
+		return nil
 	}
-	s.add(nodes...)
+	s.add(in)
+	for i, dir := range dirs {
+		if err := s.descend(ctx, group, dir, looks[i]); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -77,83 +78,92 @@ func (s *scanner) descend(ctx context.Context, group *errgroup.Group, p place, s
 	}
 }
 
-// visit looks at one name of a directory. It returns no node for what is ignored, skipped or a problem.
-func (s *scanner) visit(p *place) (*node, stat) {
-	st, err := p.view.lstat(p.local)
-	err = changed(err)
-	if err != nil {
-		s.problemOf(*p, err)
-		return nil, st
+// visit adds one name of a directory to its folder, unless it is ignored, skipped or a problem, as err is. It returns the place of a directory that is to be
+// walked.
+func (s *scanner) visit(in *folder, name string, st stat, err error) *place {
+	var p place
+	verdict := taken
+	if err == nil && !in.rules.takeAll() {
+		p = in.child(name)
+		verdict, p.ignore, err = in.rules.match(p.rel, st.isDir())
 	}
-	verdict, info, err := p.rules.match(p.rel, st.isDir())
 	if err != nil {
-		s.problemOf(*p, err)
-		return nil, st
+		s.problemOf(in.child(name), err)
+		return nil
 	}
 	if verdict == ignored {
-		return nil, st
+		return nil
 	}
-	p.ignore = info
-	n, err := s.node(*p, st)
+	in.nodes = append(in.nodes, node{in: in, base: name})
+	n := &in.nodes[len(in.nodes)-1]
+	kept, err := s.fill(n, st, nil)
 	if err != nil {
-		s.problemOf(*p, err)
-		return nil, st
+		s.problemOf(in.child(name), err)
 	}
-	if n != nil && verdict == empty {
+	if !kept {
+		in.nodes = in.nodes[:len(in.nodes)-1]
+		return nil
+	}
+	if verdict == empty {
 		n.rank = rankEmpty
 	}
-	return n, st
+	if n.kind != TypeDirectory {
+		return nil
+	}
+	if p.view == nil {
+		p = in.child(name)
+	}
+	return &p
 }
 
-// node makes the entry of a local file. It is nil for what is skipped.
-func (s *scanner) node(p place, st stat) (*node, error) {
-	base := path.Base(p.target)
-	if strings.HasPrefix(base, whiteoutPrefix) {
-		return nil, &Error{Path: p.local, Err: errWhiteoutName, Hint: "whiteout() removes a file of the base"}
+// fill makes n the entry of a local file. p is its place, or nil for a child of the node's folder. It is false for what is skipped.
+func (s *scanner) fill(n *node, st stat, p *place) (bool, error) {
+	if strings.HasPrefix(n.base, whiteoutPrefix) {
+		return false, &Error{Path: n.placed().name, Err: errWhiteoutName, Hint: "whiteout() removes a file of the base"}
 	}
-	if !s.opts.RawNames && !utf8.ValidString(base) {
-		return nil, &Error{Path: p.local, Err: errors.New("name is not UTF-8"), Hint: rawHint}
+	if !s.opts.RawNames && !utf8.ValidString(n.base) {
+		return false, &Error{Path: n.placed().name, Err: errors.New("name is not UTF-8"), Hint: rawHint}
 	}
-	n := &node{rank: rankLocal, order: p.order, Entry: Entry{
-		Path: p.target, UID: s.opts.UID, GID: s.opts.GID, ModTime: s.opts.ModTime, Source: p.source,
-		local: &local{p.tree, p.local, p.rel, st},
-	}}
+	n.rank = rankLocal
+	n.setLooks(st)
 	switch st.mode.Type() {
 	case 0:
-		n.Mode, n.Size = s.mode(st.mode), st.size
+		n.kind, n.mode = TypeFile, s.mode(st.mode)
 	case fs.ModeDir:
-		n.Type, n.Mode = TypeDirectory, s.mode(st.mode)
+		n.kind, n.mode = TypeDirectory, s.mode(st.mode)
 	case fs.ModeSymlink:
+		if p == nil {
+			p = new(n.in.child(n.base))
+		}
 		text, err := p.view.readLink(p.local)
 		if err != nil {
-			return nil, err
+			return false, err
 		}
 		if !s.opts.RawNames && !utf8.ValidString(text) {
-			return nil, &Error{Path: p.local, Err: errors.New("link to a name that is not UTF-8"), Hint: rawHint}
+			return false, &Error{Path: p.local, Err: errors.New("link to a name that is not UTF-8"), Hint: rawHint}
 		}
-		n.Type, n.Mode, n.Link = TypeSymlink, 0o777, text
-		n.link = &link{place: p}
+		n.kind, n.mode, n.extra().text, n.more.link = TypeSymlink, 0o777, text, &link{place: *p}
 	case fs.ModeSocket:
-		s.warn(quoted(written(p.source, p.rel)) + ": socket skipped")
-		return nil, nil
+		s.warn(quoted(written(n.in.source, n.placed().rel)) + ": socket skipped")
+		return false, nil
 	default:
-		return nil, fmt.Errorf("is a %s, which layers of local files cannot have", kindOf(st.mode))
+		return false, fmt.Errorf("is a %s, which layers of local files cannot have", kindOf(st.mode))
 	}
-	if p.over != nil {
+	if p != nil && p.over != nil {
 		n.override(*p.over)
 	}
-	return n, nil
+	return true, nil
 }
 
 // mode returns the permission bits that a local file or directory gets.
-func (s *scanner) mode(m fs.FileMode) uint32 {
+func (s *scanner) mode(m fs.FileMode) uint16 {
 	switch {
 	case s.opts.PreserveMode:
-		return bits(m)
+		return uint16(bits(m))
 	case s.opts.Mode != nil && m.IsDir():
-		return *s.opts.Mode | *s.opts.Mode&0o444>>2
+		return uint16(*s.opts.Mode | *s.opts.Mode&0o444>>2)
 	case s.opts.Mode != nil:
-		return *s.opts.Mode
+		return uint16(*s.opts.Mode)
 	case m.IsDir() || m&0o111 != 0:
 		return 0o755
 	default:
