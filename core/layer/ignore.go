@@ -99,7 +99,7 @@ func readIgnoreFile(t *Tree, v view, dir, base string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	f, err := v.open(name)
+	f, err := v.open(path.Dir(name), path.Base(name))
 	if err != nil {
 		return "", err
 	}

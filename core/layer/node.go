@@ -135,6 +135,14 @@ func (n *node) placed() placed {
 	return placed{n.in.tree, below(n.in.local, n.base), below(n.in.rel, n.base)}
 }
 
+// dirAndBase is where the local file stands in its tree.
+func (n *node) dirAndBase() (dir, base string) {
+	if n.more != nil && n.more.local != nil {
+		return path.Dir(n.more.local.name), path.Base(n.more.local.name)
+	}
+	return n.in.local, n.base
+}
+
 func (n *node) tree() *Tree {
 	if n.more != nil && n.more.local != nil {
 		return n.more.local.tree
@@ -230,14 +238,18 @@ func (l *list) tree(i int) *Tree {
 	return nil
 }
 
-// at implements source.
+// at implements source. It uses the memory of e.local again, which it made for an entry before.
 func (l *list) at(i int, e *Entry) {
-	n := l.nodes[i]
+	n, found := l.nodes[i], e.local
 	*e = Entry{
 		Path: n.path(), Type: n.kind, Mode: uint32(n.mode), UID: l.opts.UID, GID: l.opts.GID, ModTime: l.opts.ModTime, Size: n.size(), Source: n.in.source,
 	}
 	if n.has(isLocal) {
-		e.local = &local{node: n, stat: n.looks.stat()}
+		if found == nil {
+			found = &local{}
+		}
+		*found = local{node: n, stat: n.looks.stat()}
+		e.local = found
 	}
 	if m := n.more; m != nil {
 		m.set(e)

@@ -88,7 +88,7 @@ func (l *local) longer() error {
 
 // openSame opens the file and makes sure that it is the one that was found, unchanged.
 func (l *local) openSame(v view) (file, error) {
-	f, err := v.open(l.placed().name)
+	f, err := v.open(l.dirAndBase())
 	if err != nil {
 		return nil, changed(err)
 	}

@@ -17,8 +17,8 @@ type view interface {
 	readDir(dir string, want stat, use func(names []string, lstat func(base string) (stat, error))) error
 	lstat(name string) (stat, error)
 	readLink(name string) (string, error)
-	// open opens a regular file and neither follows a link nor waits for what is no regular file.
-	open(name string) (file, error)
+	// open opens the regular file base in the directory dir and neither follows a link nor waits for what is no regular file.
+	open(dir, base string) (file, error)
 	close()
 }
 
@@ -103,8 +103,8 @@ func (v fsView) readLink(name string) (string, error) {
 	return text, unwrapPath(err)
 }
 
-func (v fsView) open(name string) (file, error) {
-	f, err := v.fsys.Open(name)
+func (v fsView) open(dir, base string) (file, error) {
+	f, err := v.fsys.Open(path.Join(dir, base))
 	if err != nil {
 		return nil, unwrapPath(err)
 	}

@@ -196,13 +196,13 @@ func (v *unixView) readLink(name string) (string, error) {
 	}
 }
 
-func (v *unixView) open(name string) (file, error) {
-	d, err := v.get(path.Dir(name))
+func (v *unixView) open(dir, base string) (file, error) {
+	d, err := v.get(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer v.put(d)
-	fd, err := openat(d.fd, path.Base(name), unix.O_NONBLOCK)
+	fd, err := openat(d.fd, base, unix.O_NONBLOCK)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package layer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"runtime"
@@ -28,7 +29,8 @@ type Workers struct {
 	memory *semaphore.Weighted
 
 	mu       sync.Mutex
-	buffers  []*buffer // that nobody uses
+	buffers  []*buffer // that nobody uses, the smallest first
+	room     int64     // of all buffers
 	encoders map[coding][]encoder
 }
 
@@ -67,6 +69,7 @@ func (w *Workers) each(ctx context.Context, n int, f func(from, to int) error) e
 
 // buffer holds a chunk, plain and compressed.
 type buffer struct {
+	room       int64 // for bytes of an archive, that it was made with
 	weight     int64 // what it takes of the memory
 	raw, spare []byte
 }
@@ -78,43 +81,36 @@ func (w *Workers) buffer(ctx context.Context, size int64) (*buffer, error) {
 	if err := w.memory.Acquire(ctx, weight); err != nil {
 		return nil, context.Cause(ctx)
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	b := w.fitting(weight)
-	if b == nil {
-		b = &buffer{raw: make([]byte, 0, weight), spare: make([]byte, 0, weight/2)}
-	}
 	b.weight = weight
 	return b, nil
 }
 
-// fitting takes the smallest free buffer that has room for size bytes. Where there is none, the largest one makes room for a new one, so that there are no more
-// of them than are used at once.
+// fitting takes the smallest free buffer that has room for size bytes, or a new one. Small ones go for it when they are many: all buffers together have
+// room for twice the bytes that are in use at most.
 func (w *Workers) fitting(size int64) *buffer {
-	i := slices.IndexFunc(w.buffers, func(b *buffer) bool { return int64(cap(b.raw)) >= size })
-	if i < 0 {
-		w.buffers = slices.Delete(w.buffers, max(len(w.buffers)-1, 0), len(w.buffers))
-		return nil
-	}
-	b := w.buffers[i]
-	w.buffers = slices.Delete(w.buffers, i, i+1)
-	return b
-}
-
-// put keeps the buffer for another chunk; large ones are not kept for small chunks alone.
-func (w *Workers) put(b *buffer) {
-	w.memory.Release(b.weight)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	i, _ := slices.BinarySearchFunc(w.buffers, cap(b.raw), func(o *buffer, size int) int { return cap(o.raw) - size })
-	w.buffers = slices.Insert(w.buffers, i, b)
-	total := int64(0)
-	for i, b := range w.buffers {
-		if total += int64(cap(b.raw)); total > w.size {
-			w.buffers = slices.Delete(w.buffers, i, len(w.buffers))
-			return
-		}
+	i := slices.IndexFunc(w.buffers, func(b *buffer) bool { return b.room >= size })
+	if i >= 0 {
+		b := w.buffers[i]
+		w.buffers = slices.Delete(w.buffers, i, i+1)
+		return b
 	}
+	w.room += size
+	for w.room > 2*w.size && len(w.buffers) > 0 {
+		w.room -= w.buffers[0].room
+		w.buffers = slices.Delete(w.buffers, 0, 1)
+	}
+	return &buffer{room: size, raw: make([]byte, 0, size), spare: make([]byte, 0, size/2)}
+}
+
+func (w *Workers) put(b *buffer) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	i, _ := slices.BinarySearchFunc(w.buffers, b.room, func(o *buffer, room int64) int { return cmp.Compare(o.room, room) })
+	w.buffers = slices.Insert(w.buffers, i, b)
+	w.memory.Release(b.weight)
 }
 
 // encoder takes an encoder that nobody uses, or makes one.
