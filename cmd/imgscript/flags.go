@@ -36,7 +36,7 @@ func (f *runFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.root, "root", "", "`DIR` outside of which nothing local is read or written (default: the nearest directory at or above the script with imgscript.lock, else with .git, else the script's)")
 	flags.StringVar(&f.platform, "platform", "", "`OS/ARCH` that indexes are picked by (default: linux/amd64, on every machine)")
 	flags.StringVar(&f.epoch, "epoch", "", "`TIME` of files and images, in Unix seconds or RFC 3339 (default: $SOURCE_DATE_EPOCH, else 0)")
-	flags.IntVar(&f.jobs, "jobs", 0, "build `N` layers at once (default: the number of processors)")
+	flags.IntVar(&f.jobs, "jobs", 0, "build layers on `N` processors (default: all)")
 	flags.StringVar(&f.cacheDir, "cache-dir", "", "`DIR` that keeps blobs between runs (default: imgscript in the user's cache directory)")
 	flags.BoolVar(&f.noCache, "no-cache", false, "neither use nor leave a cache")
 	f.registry.add(cmd)

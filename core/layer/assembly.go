@@ -36,7 +36,7 @@ func (a *archive) write(ctx context.Context, w io.Writer) (digest.Digest, []made
 	}
 	defer s.release()
 	start(group, func() error { return s.handOut(ctx) })
-	for range min(a.workers.count, maxQueue) {
+	for range min(a.workers.cores, maxQueue) {
 		start(group, func() error {
 			for c := range s.work {
 				c.err = s.archive.work(ctx, c)
@@ -67,12 +67,8 @@ func (s *assembly) handOut(ctx context.Context) error {
 			return nil
 		}
 		c := &chunk{cut: cut, index: index, done: make(chan struct{}), users: 2}
-		if err := s.hold(ctx, c); err != nil {
+		if err := s.hold(ctx, c, in); err != nil {
 			return err
-		}
-		if s.hasStream(c) && !s.isSame(c) {
-			c.err = in.fill(ctx, c)
-			c.filled = true
 		}
 		failed := c.err != nil
 		if err := s.pass(ctx, c, failed); err != nil || failed {
@@ -144,15 +140,26 @@ func (s *assembly) writeAll(ctx context.Context) error {
 	return s.joiner.end()
 }
 
-// hold gets memory for a chunk.
-func (s *assembly) hold(ctx context.Context, c *chunk) (err error) {
-	if c.buffer, err = s.workers.buffer(ctx, c.planned); err != nil {
+// hold gets memory for a chunk, and fills it when it has a stream in it.
+func (s *assembly) hold(ctx context.Context, c *chunk, in *stream) (err error) {
+	if s.isSame(c) || !s.hasStream(c) {
+		if c.buffer, err = s.workers.buffer(ctx, c.planned); err == nil {
+			s.keepTrack(c)
+		}
 		return err
 	}
+	c.buffer, c.filled = s.workers.extra(c.planned), true
+	s.keepTrack(c)
+	if c.err = in.fill(ctx, c); c.err != nil {
+		return nil
+	}
+	return s.workers.count(ctx, c.buffer)
+}
+
+func (s *assembly) keepTrack(c *chunk) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.inFlight[c] = struct{}{}
-	return nil
 }
 
 // drop gives the memory of a chunk back when it was hashed and written.

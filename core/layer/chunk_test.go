@@ -13,10 +13,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/imgscript/imgscript/core/content"
 )
@@ -226,6 +228,34 @@ func TestWaitHoldsNoWorker(t *testing.T) {
 	must(t, err)
 	close(built)
 	must(t, <-done)
+}
+
+// TestStreamsThatBuild has streams which build layers when they are opened, in more builds at once than there is memory for: none waits for ever.
+func TestStreamsThatBuild(t *testing.T) {
+	workers, group := NewWorkers(1), errgroup.Group{}
+	build := func(data content.Opener) error {
+		entries := []Entry{{Path: "x", Size: chunkMax, Data: data}}
+		_, err := Build(t.Context(), &content.Memory{}, entries, &Options{Workers: workers, Compression: None})
+		return err
+	}
+	plain := func(context.Context) (io.ReadCloser, error) {
+		return io.NopCloser(io.LimitReader(endless(1), chunkMax)), nil
+	}
+	var started sync.WaitGroup
+	started.Add(10)
+	for range 10 {
+		group.Go(func() error {
+			return build(func(ctx context.Context) (io.ReadCloser, error) {
+				started.Done()
+				started.Wait()
+				if err := build(plain); err != nil {
+					return nil, err
+				}
+				return plain(ctx)
+			})
+		})
+	}
+	must(t, group.Wait())
 }
 
 // TestOthersRead has decoders of others read the joined streams.

@@ -34,7 +34,7 @@ func Scan(ctx context.Context, files []File, opts *Options) ([]Entry, error) {
 }
 
 func scan(ctx context.Context, files []File, o *Options) (*list, error) {
-	s := &scanner{opts: o, rules: newRules(o.Ignores), views: map[*Tree]view{}, slots: make(chan struct{}, walkers), hasParents: map[string]bool{}}
+	s := &scanner{opts: o, rules: newRules(o.Ignores), views: map[*Tree]view{}, slots: make(chan struct{}, max(minWalkers, o.Workers.cores)), hasParents: map[string]bool{}}
 	defer s.close()
 	if err := s.run(ctx, files); err != nil {
 		return nil, err
@@ -49,8 +49,8 @@ func scan(ctx context.Context, files []File, o *Options) (*list, error) {
 	return &list{nodes, o}, nil
 }
 
-// walkers is how many directories are looked at at once; walking waits for the disk and the kernel more than for a core.
-const walkers = 4
+// minWalkers is how many directories are walked at once at least. They share the processors with what else there is to do.
+const minWalkers = 4
 
 // scanner is one call of Scan.
 type scanner struct {

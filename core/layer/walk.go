@@ -36,32 +36,46 @@ func (s *scanner) walk(ctx context.Context, group *errgroup.Group, p place, st s
 	}
 	p.over = nil
 	in := newFolder(p)
-	var dirs []place
-	var looks []stat
-	var bad error
-	err := p.view.readDir(p.local, st, func(names []string, lstat func(base string) (stat, error)) {
-		if in.rules, bad = p.rules.enter(p.tree, p.view, p.rel, p.local, names, s.opts.IgnoreFiles, p.ignore); bad != nil {
+	var dirs []found
+	var err error
+	if busy := s.opts.Workers.do(ctx, func() { dirs, err = s.list(in, st) }); busy != nil {
+		return busy
+	}
+	if err != nil {
+		s.problemOf(p, err)
+		return nil
+	}
+	s.add(in)
+	for _, dir := range dirs {
+		if err := s.descend(ctx, group, dir.place, dir.stat); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// found is a directory that is to be walked.
+type found struct {
+	place
+	stat
+}
+
+// list fills a folder, and returns the directories in it.
+func (s *scanner) list(in *folder, st stat) (dirs []found, err error) {
+	p := in.place
+	listErr := p.view.readDir(p.local, st, func(names []string, lstat func(base string) (stat, error)) {
+		if in.rules, err = p.rules.enter(p.tree, p.view, p.rel, p.local, names, s.opts.IgnoreFiles, p.ignore); err != nil {
 			return
 		}
 		in.nodes = make([]node, 0, len(names))
 		for _, name := range names {
 			st, err := lstat(name)
 			if dir := s.visit(in, name, st, changed(err)); dir != nil {
-				dirs, looks = append(dirs, *dir), append(looks, st)
+				dirs = append(dirs, found{*dir, st})
 			}
 		}
 	})
-	if err = cmp.Or(changed(err), bad); err != nil {
-		s.problemOf(p, err)
-		return nil
-	}
-	s.add(in)
-	for i, dir := range dirs {
-		if err := s.descend(ctx, group, dir, looks[i]); err != nil {
-			return err
-		}
-	}
-	return nil
+	return dirs, cmp.Or(changed(listErr), err)
 }
 
 // descend walks a directory in a goroutine of its own if there is a slot, else here.

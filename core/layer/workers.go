@@ -23,7 +23,7 @@ const (
 // Workers are the processors and the memory that builds share: give one to all builds of a process, by Options.Workers. They start nothing and hold nothing
 // but memory, so there is nothing to close.
 type Workers struct {
-	count  int
+	cores  int
 	cpu    *semaphore.Weighted
 	size   int64 // of the memory
 	memory *semaphore.Weighted
@@ -41,7 +41,7 @@ func NewWorkers(n int) *Workers {
 	}
 	memory := min(max(minInFlight, int64(n+1)*2*chunkTarget), maxInFlight)
 	return &Workers{
-		count: n, cpu: semaphore.NewWeighted(int64(n)), size: memory, memory: semaphore.NewWeighted(memory), encoders: map[coding][]encoder{},
+		cores: n, cpu: semaphore.NewWeighted(int64(n)), size: memory, memory: semaphore.NewWeighted(memory), encoders: map[coding][]encoder{},
 	}
 }
 
@@ -58,7 +58,7 @@ func (w *Workers) do(ctx context.Context, work func()) error {
 // each calls f for parts of the numbers from 0 up to n, on all processors.
 func (w *Workers) each(ctx context.Context, n int, f func(from, to int) error) error {
 	group, ctx := errgroup.WithContext(ctx)
-	part := max(1, n/(4*w.count))
+	part := max(1, n/(4*w.cores))
 	for from := 0; from < n; from += part {
 		start(group, func() (err error) {
 			return errors.Join(w.do(ctx, func() { err = f(from, min(from+part, n)) }), err)
@@ -77,13 +77,30 @@ type buffer struct {
 // buffer waits for memory for a chunk of size bytes. A build asks in the order of its chunks: the first of them that is not written yet then always
 // has its memory, and so each build goes on, however many there are. The caller gives the buffer back by put.
 func (w *Workers) buffer(ctx context.Context, size int64) (*buffer, error) {
-	weight := min((size+blockSize+chunkMin-1)&^(chunkMin-1), w.size)
+	weight := w.weight(size)
 	if err := w.memory.Acquire(ctx, weight); err != nil {
 		return nil, context.Cause(ctx)
 	}
 	b := w.fitting(weight)
 	b.weight = weight
 	return b, nil
+}
+
+// extra returns a buffer beyond the limit, for a chunk that is filled from a stream. What that waits for may itself wait for memory, such as another
+// layer that is built; so the memory is waited for when it is filled, by count. A build has one such buffer at a time.
+func (w *Workers) extra(size int64) *buffer { return w.fitting(w.weight(size)) }
+
+func (w *Workers) count(ctx context.Context, b *buffer) error {
+	if err := w.memory.Acquire(ctx, b.room); err != nil {
+		return context.Cause(ctx)
+	}
+	b.weight = b.room
+	return nil
+}
+
+// weight rounds the size of a chunk up, so that its buffer is of use to others.
+func (w *Workers) weight(size int64) int64 {
+	return min((size+blockSize+chunkMin-1)&^(chunkMin-1), w.size)
 }
 
 // fitting takes the smallest free buffer that has room for size bytes, or a new one. Small ones go for it when they are many: all buffers together have
@@ -94,6 +111,7 @@ func (w *Workers) fitting(size int64) *buffer {
 	i := slices.IndexFunc(w.buffers, func(b *buffer) bool { return b.room >= size })
 	if i >= 0 {
 		b := w.buffers[i]
+		b.weight = 0
 		w.buffers = slices.Delete(w.buffers, i, i+1)
 		return b
 	}
