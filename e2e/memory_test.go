@@ -11,40 +11,46 @@ import (
 	"time"
 )
 
-// peakLimit is how much memory a run may use, whatever it packs.
-const peakLimit = 150 << 20
+// peakLimit is how much memory a run may use, whatever the size of what it packs, and manyLimit if that is a million files.
+const (
+	peakLimit = 150 << 20
+	manyLimit = 600 << 20
+)
 
 // TestMemory builds and pushes a big file and a directory of many files, each in a run of its own.
 func TestMemory(t *testing.T) {
-	fileSize, files := int64(192<<20), 2000
+	fileSize, files, filesLimit := int64(192<<20), 2000, int64(peakLimit)
 	if os.Getenv("IMGSCRIPT_E2E_FULL") != "" {
-		fileSize, files = 2<<30, 20_000
+		fileSize, files, filesLimit = 5<<30, 1_000_000, manyLimit
 	}
 	tools(t, "docker-registry")
 	s := start(t, anyKind)
 	for _, c := range []struct {
-		name string
-		make func(t *testing.T, dir string)
+		name  string
+		limit int64
+		make  func(t *testing.T, dir string)
 	}{
-		{fmt.Sprintf("a file of %d MiB", fileSize>>20), func(t *testing.T, dir string) { writeRandom(t, filepath.Join(dir, "big"), fileSize) }},
-		{fmt.Sprintf("%d files", files), func(t *testing.T, dir string) { writeMany(t, dir, files) }},
+		{fmt.Sprintf("a file of %d MiB", fileSize>>20), peakLimit, func(t *testing.T, dir string) { writeRandom(t, filepath.Join(dir, "big"), fileSize) }},
+		{fmt.Sprintf("%d files", files), filesLimit, func(t *testing.T, dir string) { writeMany(t, dir, files) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, map[string]*server{"REG": s})
 			w.measure = true
 			c.make(t, w.path("data"))
-			began := time.Now()
-			out := w.try(`
+			for _, jobs := range []string{"1", "64"} {
+				began := time.Now()
+				out := w.try(`
 img = image("scratch", REG + "/big")
 img.add_files({"/data": "data"})
 img.save()
-`)
-			if out.code != 0 {
-				t.Fatalf("exit code %d\n%s", out.code, out.stderr)
-			}
-			t.Logf("peak of memory: %d MB, %.1f s, %d MB sent", out.peak/1_000_000, time.Since(began).Seconds(), out.saved[0].UploadedBytes/1_000_000)
-			if out.peak > peakLimit {
-				t.Errorf("peak of memory: %d MiB, want at most %d", out.peak>>20, peakLimit>>20)
+`, "--jobs", jobs)
+				if out.code != 0 {
+					t.Fatalf("exit code %d\n%s", out.code, out.stderr)
+				}
+				t.Logf("%s jobs: peak of memory: %d MB, %.1f s, %d MB sent", jobs, out.peak/1_000_000, time.Since(began).Seconds(), out.saved[0].UploadedBytes/1_000_000)
+				if out.peak > c.limit {
+					t.Errorf("%s jobs: peak of memory: %d MiB, want at most %d", jobs, out.peak>>20, c.limit>>20)
+				}
 			}
 		})
 	}
