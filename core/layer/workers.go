@@ -3,7 +3,6 @@ package layer
 import (
 	"cmp"
 	"context"
-	"errors"
 	"runtime"
 	"slices"
 	"sync"
@@ -60,8 +59,12 @@ func (w *Workers) each(ctx context.Context, n int, f func(from, to int) error) e
 	group, ctx := errgroup.WithContext(ctx)
 	part := max(1, n/(4*w.cores))
 	for from := 0; from < n; from += part {
-		start(group, func() (err error) {
-			return errors.Join(w.do(ctx, func() { err = f(from, min(from+part, n)) }), err)
+		start(group, func() error {
+			var err error
+			if busy := w.do(ctx, func() { err = f(from, min(from+part, n)) }); busy != nil {
+				return busy
+			}
+			return err
 		})
 	}
 	return group.Wait()
@@ -123,6 +126,7 @@ func (w *Workers) fitting(size int64) *buffer {
 	return &buffer{room: size, raw: make([]byte, 0, size), spare: make([]byte, 0, size/2)}
 }
 
+// put takes a buffer back for other chunks, with its memory.
 func (w *Workers) put(b *buffer) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
