@@ -136,8 +136,9 @@ func cancelAtEach(t *testing.T, count *tally, name string, fault registrytest.Fa
 		if !struck {
 			return
 		}
-		if many, _ := cancelled(t, job, 8, fault); many > took {
-			took = many
+		if fault.Stall && fault.Method == "" { // with blobs side by side, too
+			many, _ := cancelled(t, job, 8, fault)
+			took = max(took, many)
 		}
 		if took > 500*time.Millisecond {
 			t.Errorf("request %d: back after %s", fault.Nth, took)
