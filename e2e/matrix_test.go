@@ -84,7 +84,10 @@ func strikeReal(t *testing.T, host string, fault registrytest.Fault, run realJob
 		seedReal(t, c.Repository(host, name+"/base"))
 		reg.Reset()
 		reg.SetFaults(fault)
-		err := run(t.Context(), c.Repository(reg.Host, name+"/base"), c.Repository(reg.Host, name+"/app"))
+		err := run(t.Context(), realPlaces{
+			base: c.Repository(reg.Host, name+"/base"), app: c.Repository(reg.Host, name+"/app"),
+			farBase: c.Repository(host, name+"/base"), farApp: c.Repository(host, name+"/far"),
+		})
 		requests := 0
 		for _, r := range reg.Requests() {
 			if fault.Strikes(r) {
@@ -177,24 +180,35 @@ func saveReal(ctx context.Context, dst content.Repository, img *image.Image, tag
 	return content.PushTagged(ctx, dst, img.Descriptor(), content.FromBytes(img.Manifest()), tags)
 }
 
-// realJob works with a repository that has an image and an empty one, both behind faults.
-type realJob func(ctx context.Context, base, app *registry.Repository) error
+// realPlaces are a repository that has an image and an empty one, both behind faults, and the same of what is another registry to the client.
+type realPlaces struct {
+	base, app       *registry.Repository
+	farBase, farApp *registry.Repository
+}
+
+type realJob func(ctx context.Context, p realPlaces) error
 
 var realJobs = map[string]realJob{
-	"pull": func(ctx context.Context, base, _ *registry.Repository) error {
-		return moveReal(ctx, new(content.Memory), base)
+	"pull": func(ctx context.Context, p realPlaces) error {
+		return moveReal(ctx, new(content.Memory), p.base)
 	},
-	"push": func(ctx context.Context, _, app *registry.Repository) error {
-		if _, err := app.PushPending(ctx, content.OCILayer, bytesOf(realLayers[0])); err != nil {
+	"push": func(ctx context.Context, p realPlaces) error {
+		if _, err := p.app.PushPending(ctx, content.OCILayer, bytesOf(realLayers[0])); err != nil {
 			return err
 		}
-		return errors.Join(saveReal(ctx, app, realImage(), "v1"), wholeReal(ctx, app, "v1"))
+		return errors.Join(saveReal(ctx, p.app, realImage(), "v1"), wholeReal(ctx, p.app, "v1"))
 	},
-	"mount": func(ctx context.Context, base, app *registry.Repository) error {
-		return moveReal(ctx, app, base)
+	"mount": func(ctx context.Context, p realPlaces) error {
+		return moveReal(ctx, p.app, p.base)
 	},
-	"three tags": func(ctx context.Context, _, app *registry.Repository) error {
-		return errors.Join(saveReal(ctx, app, realImage(), "v1", "v2", "v3"), wholeReal(ctx, app, "v1", "v2", "v3"))
+	"copy, reading": func(ctx context.Context, p realPlaces) error {
+		return moveReal(ctx, p.farApp, p.base)
+	},
+	"copy, writing": func(ctx context.Context, p realPlaces) error {
+		return moveReal(ctx, p.app, p.farBase)
+	},
+	"three tags": func(ctx context.Context, p realPlaces) error {
+		return errors.Join(saveReal(ctx, p.app, realImage(), "v1", "v2", "v3"), wholeReal(ctx, p.app, "v1", "v2", "v3"))
 	},
 }
 
