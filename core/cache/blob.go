@@ -47,7 +47,11 @@ func (c *Cache) Open(d digest.Digest) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.open(name)
+	f, err := c.open(name)
+	if err == nil {
+		c.useBlob(f, name, d)
+	}
+	return f, err
 }
 
 // openChecked opens the blob d, whose bytes are right.
@@ -67,6 +71,7 @@ func (c *Cache) openChecked(ctx context.Context, d digest.Digest) (*os.File, err
 		f.Close()
 		return nil, err
 	}
+	c.useBlob(f, name, d)
 	return f, nil
 }
 
@@ -77,7 +82,7 @@ func (c *Cache) open(name string) (*os.File, error) {
 		return nil, fmt.Errorf("cached blob %s: %w", path.Base(name), content.ErrNotFound)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cache %q: %w", c.Dir(), err)
+		return nil, c.wrap(err)
 	}
 	return f, nil
 }
@@ -86,7 +91,7 @@ func (c *Cache) open(name string) (*os.File, error) {
 func (c *Cache) check(ctx context.Context, f *os.File, d digest.Digest) error {
 	info, err := f.Stat()
 	if err != nil {
-		return fmt.Errorf("cache %q: %w", c.Dir(), err)
+		return c.wrap(err)
 	}
 	if c.isVerified(d, info) {
 		return nil
@@ -96,7 +101,7 @@ func (c *Cache) check(ctx context.Context, f *os.File, d digest.Digest) error {
 		return context.Cause(ctx)
 	}
 	if err != nil || !good { // a bad sector is damage too
-		c.remove(d, info)
+		c.discard(d, info)
 		return fmt.Errorf("%s: %w: the cached blob was damaged", d, content.ErrNotFound)
 	}
 	c.setVerified(d, info)
@@ -123,8 +128,8 @@ func hashes(ctx context.Context, f io.Reader, d digest.Digest) (bool, error) {
 	}
 }
 
-// remove removes the blob d if it is still the file info, and not what another process put in its place.
-func (c *Cache) remove(d digest.Digest, info fs.FileInfo) {
+// discard removes the damaged blob d if it is still the file info, and not what another process put in its place.
+func (c *Cache) discard(d digest.Digest, info fs.FileInfo) {
 	name, err := blobName(d)
 	if err != nil {
 		return
@@ -183,7 +188,7 @@ func (c *Cache) Exists(ctx context.Context, desc content.Descriptor) (bool, erro
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return false, fmt.Errorf("cache %q: %w", c.Dir(), err)
+		return false, c.wrap(err)
 	}
 	return desc.Size < 0 || info.Size() == desc.Size, nil
 }
@@ -203,11 +208,11 @@ func (c *Cache) Push(ctx context.Context, desc content.Descriptor, open content.
 	defer r.Close()
 	f, err := atomicfile.Create(c.root, tmpDir, 0o600)
 	if err != nil {
-		return fmt.Errorf("cache: %w", err)
+		return c.wrap(err)
 	}
 	if err := f.Fill(ctx, r); err != nil {
 		f.Discard()
-		return fmt.Errorf("cache %s: %w", desc.Digest, err)
+		return fmt.Errorf("cache %s: %w", desc.Digest, fullError(c.Dir(), err))
 	}
 	_, err = c.commit(f, desc.Digest)
 	return err
@@ -222,10 +227,11 @@ func (c *Cache) commit(f *atomicfile.File, d digest.Digest) (name string, err er
 	}
 	info, statErr := f.Stat()
 	if err := f.Commit(name); err != nil {
-		return "", fmt.Errorf("cache: %w", err)
+		return "", c.wrap(err)
 	}
 	if statErr == nil {
 		c.setVerified(d, info)
+		c.written.Add(info.Size())
 	}
 	return name, nil
 }

@@ -5,6 +5,8 @@
 //	blobs/sha256/ab/abcdef…   blobs, by digest
 //	records/BUCKET/ab/abc…    records: small values under keys, each with a checksum
 //	tmp/                      what is being written
+//	runs/                     a file for each run that is under way
+//	size                      how large the cache is, roughly
 //
 // # What may happen to it
 //
@@ -16,6 +18,12 @@
 // is hashed whole; if it is not what its name says, it is removed, [Cache.Fetch] says [content.ErrNotFound], [Cache.Exists] says
 // no, and [Cache.Push] writes it anew. What is read later is verified while it is read, as every store does. Hashing costs about a
 // second for two gigabytes, once a process and blob.
+//
+// # Its size
+//
+// [Cache.Trim], at the end of a run, keeps the cache below a limit: blobs and records go that were not used for the longest time. The last use is the file's
+// time of modification, set at most once an hour. While a run calls [Cache.Hold], no process removes what it used, or may have used. [Cache.Prune] and
+// [Cache.Verify] are for people.
 //
 // # Blobs in flight
 //

@@ -3,7 +3,6 @@ package cache
 import (
 	"context"
 	"errors"
-	"fmt"
 	"hash"
 	"io"
 	"os"
@@ -79,7 +78,7 @@ func (p *Pending) ingest(ctx context.Context, mediaType string, write func(io.Wr
 	}
 	f, err := atomicfile.Create(p.cache.root, tmpDir, 0o600)
 	if err != nil {
-		return desc, fmt.Errorf("cache: %w", err)
+		return desc, p.cache.wrap(err)
 	}
 	written := false
 	defer func() {
@@ -114,6 +113,7 @@ func (s *sink) Write(b []byte) (n int, err error) {
 		return 0, s.err
 	}
 	n, s.err = s.file.Write(b)
+	s.err = fullError(s.blob.cache.Dir(), s.err)
 	if aborted := s.blob.grow(s.file.Name(), n); s.err == nil {
 		s.err = aborted
 	}

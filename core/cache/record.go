@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path"
 	"regexp"
 
@@ -27,26 +28,35 @@ func (c *Cache) Get(ctx context.Context, bucket, key string) ([]byte, bool) {
 		return nil, false
 	}
 	name := recordName(bucket, key)
-	f, err := c.root.Open(name)
+	f, value, err := c.readRecord(name)
 	if err != nil {
+		if errors.Is(err, errDamaged) {
+			c.root.Remove(name)
+		}
 		return nil, false
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, sha256.Size+MaxRecord+1))
-	if err != nil || len(data) < sha256.Size || len(data) > sha256.Size+MaxRecord {
-		return nil, c.drop(name)
-	}
-	sum, value := data[:sha256.Size], data[sha256.Size:]
-	if !bytes.Equal(sum, checksum(bucket, key, value)) {
-		return nil, c.drop(name)
+	if info, err := f.Stat(); err == nil {
+		c.use(name, info)
 	}
 	return value, true
 }
 
-// drop removes a record that is damaged.
-func (c *Cache) drop(name string) (ok bool) {
-	c.root.Remove(name)
-	return false
+var errDamaged = errors.New("damaged")
+
+// readRecord reads the record name and makes sure that it is whole; otherwise, or when it cannot be read, it is errDamaged. The caller closes the file if there
+// is no error.
+func (c *Cache) readRecord(name string) (*os.File, []byte, error) {
+	f, err := c.root.Open(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, sha256.Size+MaxRecord+1))
+	if err != nil || len(data) < sha256.Size || len(data) > sha256.Size+MaxRecord || !bytes.Equal(data[:sha256.Size], checksum(name, data[sha256.Size:])) {
+		f.Close()
+		return nil, nil, errDamaged
+	}
+	return f, data[sha256.Size:], nil
 }
 
 // Put keeps value, at most [MaxRecord] bytes, under key in bucket, in place of what was there. Buckets are short names of lower-case letters,
@@ -61,11 +71,12 @@ func (c *Cache) Put(ctx context.Context, bucket, key string, value []byte) error
 	if len(value) > MaxRecord {
 		return fmt.Errorf("cache: record %q of %d bytes: the limit is %d", key, len(value), MaxRecord)
 	}
-	data := append(checksum(bucket, key, value), value...)
 	name := recordName(bucket, key)
+	data := append(checksum(name, value), value...)
 	if err := atomicfile.WriteFile(c.root, tmpDir, name, data, 0o600); err != nil {
-		return fmt.Errorf("cache: %w", err)
+		return c.wrap(err)
 	}
+	c.written.Add(int64(len(data)))
 	return nil
 }
 
@@ -78,7 +89,7 @@ func (c *Cache) Delete(ctx context.Context, bucket, key string) error {
 		return nil
 	}
 	if err := c.root.Remove(recordName(bucket, key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("cache: %w", err)
+		return c.wrap(err)
 	}
 	return nil
 }
@@ -90,10 +101,10 @@ func recordName(bucket, key string) string {
 	return path.Join("records", bucket, name[:2], name)
 }
 
-// checksum covers bucket and key too, so that a record that was moved or copied to another's name is a miss.
-func checksum(bucket, key string, value []byte) []byte {
+// checksum covers the name too, in which bucket and key are, so that a record that was moved or copied to another's name is a miss.
+func checksum(name string, value []byte) []byte {
 	h := sha256.New()
-	fmt.Fprintf(h, "imgscript record 1\n%q %q\n", bucket, key)
+	fmt.Fprintf(h, "imgscript record 2\n%s\n", name)
 	h.Write(value)
 	return h.Sum(nil)
 }
