@@ -48,10 +48,14 @@ func (c *Cache) Open(d digest.Digest) (*os.File, error) {
 		return nil, err
 	}
 	f, err := c.open(name)
-	if err == nil {
-		c.useBlob(f, name, d)
+	if err != nil {
+		return nil, err
 	}
-	return f, err
+	if err := c.useBlob(f, name, d); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // openChecked opens the blob d, whose bytes are right.
@@ -67,11 +71,13 @@ func (c *Cache) openChecked(ctx context.Context, d digest.Digest) (*os.File, err
 	if err != nil {
 		return nil, err
 	}
-	if err := c.check(ctx, f, d); err != nil {
+	if err = c.check(ctx, f, d); err == nil {
+		err = c.useBlob(f, name, d)
+	}
+	if err != nil {
 		f.Close()
 		return nil, err
 	}
-	c.useBlob(f, name, d)
 	return f, nil
 }
 
@@ -79,12 +85,16 @@ func (c *Cache) openChecked(ctx context.Context, d digest.Digest) (*os.File, err
 func (c *Cache) open(name string) (*os.File, error) {
 	f, err := c.root.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("cached blob %s: %w", path.Base(name), content.ErrNotFound)
+		return nil, notFound(name)
 	}
 	if err != nil {
 		return nil, c.wrap(err)
 	}
 	return f, nil
+}
+
+func notFound(name string) error {
+	return fmt.Errorf("cached blob %s: %w", path.Base(name), content.ErrNotFound)
 }
 
 // check hashes f unless this process has done so, and removes it when it is not d.
@@ -226,7 +236,8 @@ func (c *Cache) commit(f *atomicfile.File, d digest.Digest) (name string, err er
 		return "", err
 	}
 	info, statErr := f.Stat()
-	if err := f.Commit(name); err != nil {
+	c.guarded(func() { err = f.Commit(name) })
+	if err != nil {
 		return "", c.wrap(err)
 	}
 	if statErr == nil {

@@ -34,6 +34,8 @@ type Cache struct {
 
 	written atomic.Int64 // bytes, since the last Trim
 
+	guard sync.Mutex // before the lock of that name, for the goroutines of this process
+
 	mu       sync.Mutex
 	verified map[digest.Digest]fs.FileInfo // the files that this process wrote or hashed
 }

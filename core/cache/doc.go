@@ -6,6 +6,7 @@
 //	records/BUCKET/ab/abc…    records: small values under keys, each with a checksum
 //	tmp/                      what is being written
 //	runs/                     a file for each run that is under way
+//	guard                     the lock of who removes something
 //	size                      how large the cache is, roughly
 //
 // # What may happen to it

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -27,9 +28,11 @@ import (
 
 // children are what the test binary does when a test starts it again as another process, on the cache in dir.
 var children = map[string]func(dir string){
-	"same": func(dir string) { must(ingestSame(dir)) },
-	"kill": func(dir string) { must(writeForEver(dir)) },
-	"full": func(dir string) { must(writeToFullDisk(dir)) },
+	"same":  func(dir string) { must(ingestSame(dir)) },
+	"kill":  func(dir string) { must(writeForEver(dir)) },
+	"full":  func(dir string) { must(writeToFullDisk(dir)) },
+	"use":   func(dir string) { must(useInRuns(dir)) },
+	"prune": func(dir string) { must(pruneForEver(dir)) },
 }
 
 func must(err error) {
@@ -215,4 +218,98 @@ func TestFullDisk(t *testing.T) {
 	if left := files(t, dir); len(left) != 1 {
 		t.Errorf("left on the disk: %q", left)
 	}
+}
+
+// useInRuns does what runs do, in a cache that others empty all the time: what it found or wrote in a run must be there until its end.
+func useInRuns(dir string) error {
+	c, err := Open(dir, &Options{MaxSize: 1})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	ctx := context.Background()
+	for range 150 {
+		mine := 2000 + os.Getpid()%1000*8 + rand.IntN(8)
+		if err := useInRun(ctx, c, 1000+rand.IntN(8), mine); err != nil {
+			return err
+		}
+		// For the runs to come it was used long ago: they must note that they use it. No other process relies on it now.
+		name, err := blobName(digest.FromBytes(contenttest.Bytes(mine)))
+		if err != nil {
+			return err
+		}
+		long := time.Now().Add(-100 * time.Hour)
+		if err := c.root.Chtimes(name, long, long); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// useInRun finds or writes blobs of those sizes, and reads them some time later.
+func useInRun(ctx context.Context, c *Cache, sizes ...int) error {
+	defer c.Hold()()
+	var all []content.Descriptor
+	for _, size := range sizes {
+		data := contenttest.Bytes(size)
+		desc := content.Of(content.OCILayer, data)
+		there, err := c.Exists(ctx, desc)
+		if err == nil && !there {
+			_, err = c.Ingest(ctx, content.OCILayer, func(w io.Writer) error { _, err := w.Write(data); return err })
+		}
+		if err != nil {
+			return err
+		}
+		all = append(all, desc)
+	}
+	for _, desc := range all {
+		if _, err := content.ReadAll(ctx, c, desc); err != nil {
+			return fmt.Errorf("after it was found or written: %w", err)
+		}
+	}
+	return nil
+}
+
+func pruneForEver(dir string) error {
+	c, err := Open(dir, nil)
+	if err != nil {
+		return err
+	}
+	for {
+		if _, err := c.Prune(context.Background(), 0); err != nil {
+			return err
+		}
+	}
+}
+
+// TestProcessesPrune empties the cache under the hands of processes that use it.
+func TestProcessesPrune(t *testing.T) {
+	dir := t.TempDir()
+	open(t, dir)
+	var pruners []*exec.Cmd
+	for range 2 {
+		cmd := child(t, "prune", dir)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		pruners = append(pruners, cmd)
+	}
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			if err := child(t, "use", dir).Run(); err != nil {
+				t.Errorf("child: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, cmd := range pruners {
+		if err := cmd.Process.Kill(); err != nil {
+			t.Errorf("a pruner ended before: %v", err)
+		}
+		if _ = cmd.Wait(); cmd.ProcessState.ExitCode() >= 0 {
+			t.Errorf("a pruner ended by itself: %v", cmd.ProcessState)
+		}
+	}
+	wantBlobsRight(t, open(t, dir))
 }

@@ -112,29 +112,33 @@ func (c *Cache) listFor(ctx context.Context, sizeKnown bool) (items []item, all 
 // shrink removes those of items first that were used least recently, until of total bytes maxSize are left.
 func (c *Cache) shrink(ctx context.Context, items []item, total, maxSize int64) (Pruned, error) {
 	slices.SortFunc(items, func(a, b item) int { return a.used.Compare(b.used) })
-	began, running := c.firstRun()
 	p := Pruned{Left: total}
 	for _, i := range items {
 		if p.Left <= maxSize {
 			break
 		}
-		if running && i.used.After(began.Add(-usePrecision)) {
+		err := context.Cause(ctx)
+		if err == nil {
+			c.guarded(func() { err = c.evict(i, &p) })
+		}
+		if errors.Is(err, errInUse) {
 			p.InUse = p.Left - maxSize
-			break
+			break // what comes after it was used later
 		}
-		if err := context.Cause(ctx); err != nil {
-			return p, err
-		}
-		if err := c.evict(i, &p); err != nil {
+		if err != nil {
 			return p, err
 		}
 	}
 	return p, nil
 }
 
-// evict removes one file, unless it was used or written again since it was listed. Between the look at it and its removal, a few microseconds, another process may begin to
-// use it; for that process it is missing then, and made again.
+var errInUse = errors.New("in use")
+
+// evict removes one file, unless it was used or written again since it was listed, or may be in use by a run. The caller holds the guard.
 func (c *Cache) evict(i item, p *Pruned) error {
+	if began, running := c.firstRun(); running && i.used.After(began.Add(-usePrecision)) {
+		return errInUse
+	}
 	info, err := c.root.Lstat(i.name)
 	if err == nil && !info.ModTime().Equal(i.used) {
 		return nil

@@ -37,7 +37,7 @@ func (c *Cache) Get(ctx context.Context, bucket, key string) ([]byte, bool) {
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err == nil {
-		c.use(name, info)
+		_, _ = c.use(name, info) // what is removed meanwhile was read
 	}
 	return value, true
 }

@@ -1,6 +1,8 @@
 package cache
 
 import (
+	"context"
+	"errors"
 	"io/fs"
 	"os"
 	"time"
@@ -16,25 +18,48 @@ const usePrecision = time.Hour
 // runsDir has a file for each run that is under way. Its time is that of the beginning of the run; it is locked while the process lives.
 const runsDir = "runs"
 
+// guardFile is the lock under which files are removed. Who notes a use, gives a blob its name or begins a run takes it too: what was found after that is not removed.
+const guardFile = "guard"
+
+// guarded does something while no process removes anything. Where the disk takes no file for the lock it is done without: what is removed then is a miss.
+func (c *Cache) guarded(do func()) {
+	c.guard.Lock()
+	defer c.guard.Unlock()
+	unlock, err := atomicfile.Lock(context.Background(), c.root, guardFile) // held for microseconds
+	if err == nil {
+		defer unlock()
+	}
+	do()
+}
+
 // use notes that a file is used now. The time of modification of a blob or record is that of its last use: unlike the time of access, every file system keeps
-// it, and no backup program changes it. It reports whether the time was set.
-func (c *Cache) use(name string, info fs.FileInfo) bool {
+// it, and no backup program changes it. set says whether the time was changed. The error is fs.ErrNotExist if the file was removed.
+func (c *Cache) use(name string, info fs.FileInfo) (set bool, err error) {
 	now := time.Now()
 	if now.Sub(info.ModTime()).Abs() < usePrecision {
-		return false
+		return false, nil
 	}
-	return c.root.Chtimes(name, now, now) == nil // that it fails, as on a disk that is read-only, is no failure of the use
+	c.guarded(func() { err = c.root.Chtimes(name, now, now) })
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	return err == nil, nil // where it cannot be set, as on a disk that is read-only, nothing is removed either
 }
 
 // useBlob is use for the open blob d. The new time is no reason to hash a file again that was verified.
-func (c *Cache) useBlob(f *os.File, name string, d digest.Digest) {
+func (c *Cache) useBlob(f *os.File, name string, d digest.Digest) error {
 	info, err := f.Stat()
-	if err != nil || !c.use(name, info) {
-		return
+	if err != nil {
+		return c.wrap(err)
 	}
-	if now, err := f.Stat(); err == nil && c.isVerified(d, info) {
+	set, err := c.use(name, info)
+	if err != nil {
+		return notFound(name)
+	}
+	if now, err := f.Stat(); set && err == nil && c.isVerified(d, info) {
 		c.setVerified(d, now)
 	}
+	return nil
 }
 
 // Used notes that the blob d, if it is there, is of use though nobody reads it, as that of a layer which its target has: others are to be pruned before it.
@@ -47,7 +72,9 @@ func (c *Cache) Used(d digest.Digest) {
 // Hold keeps what is used from now on from being pruned, by any process, until release is called: what a run has found in the cache, or has
 // put there, stays until its end. Where the disk takes no file more, nothing is held: what is pruned then is a miss. release may be called once.
 func (c *Cache) Hold() (release func()) {
-	f, err := atomicfile.Create(c.root, runsDir, 0o600)
+	var f *atomicfile.File
+	var err error
+	c.guarded(func() { f, err = atomicfile.Create(c.root, runsDir, 0o600) })
 	if err != nil {
 		return func() {}
 	}
