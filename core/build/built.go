@@ -32,11 +32,11 @@ func (r recipes) Put(ctx context.Context, key string, value []byte) error {
 // Blob implements layer.Cache.
 func (r recipes) Blob(_ context.Context, d digest.Digest) (layer.Blob, error) { return r.cache.Open(d) }
 
-// builtBlob is where the blob of a built layer is read. That of a layer that did not change since an earlier run may be gone from the cache, or damaged; it is
+// builtBlob is where the blob of a built layer is read. It may be gone from the cache, or damaged, above all that of a layer that did not change since an earlier run; it is
 // built again only if somebody reads it, which nobody does when the target has it.
 type builtBlob struct {
 	cache *cache.Cache
-	again func(ctx context.Context) (layer.Layer, error) // nil for one that this run built; set before the layer is known
+	again func(ctx context.Context) (layer.Layer, error) // set before the layer is known
 
 	mu sync.Mutex
 }
@@ -44,7 +44,7 @@ type builtBlob struct {
 // Fetch implements content.Fetcher.
 func (b *builtBlob) Fetch(ctx context.Context, desc content.Descriptor) (io.ReadCloser, error) {
 	r, err := b.cache.Fetch(ctx, desc)
-	if b.again == nil || !errors.Is(err, content.ErrNotFound) {
+	if !errors.Is(err, content.ErrNotFound) {
 		return r, err
 	}
 	if err := b.rebuild(ctx, desc); err != nil {

@@ -260,7 +260,7 @@ func (r *Run) Credential(reference string, m auth.Map) (auth.Credential, error) 
 
 // BytesBlob is data in memory.
 func BytesBlob(name string, data []byte) *Blob {
-	return &Blob{Name: name, Size: int64(len(data)), Open: content.FromBytes(data)}
+	return &Blob{Name: name, Size: int64(len(data)), Open: content.FromBytes(data), memory: data}
 }
 
 // FileBlob is a local file as data.

@@ -15,6 +15,8 @@ import (
 type EngineOptions struct {
 	// CacheDir holds blobs between runs; "" is a temporary directory that Close removes.
 	CacheDir string
+	// CacheSize is the limit of the cache in bytes, to which the end of each run prunes it; 0 is 10 GB or a tenth of the disk, a negative number no limit.
+	CacheSize int64
 	// Jobs is the number of processors that layers are built on, those of all runs together; 0 is all of them.
 	Jobs int
 	// Keychain finds credentials where a script gives none; nil is auth.Default.
@@ -42,6 +44,7 @@ type Engine struct {
 	insecure []string
 	tokens   *http.Client
 	workers  *layer.Workers
+	turns    turns
 }
 
 // NewEngine returns an engine; Close it when no run uses it any more.
@@ -53,7 +56,7 @@ func NewEngine(opts *EngineOptions) (*Engine, error) {
 	if o.Keychain == nil {
 		o.Keychain = auth.Default(nil)
 	}
-	store, err := openCache(o.CacheDir)
+	store, err := openCache(&o)
 	if err != nil {
 		return nil, err
 	}
@@ -81,11 +84,14 @@ func insecureHosts(o *EngineOptions) []string {
 	return all
 }
 
-func openCache(dir string) (*cache.Cache, error) {
-	if dir == "" {
+// ErrCacheFull is what an error is that says that there is no room for the cache.
+var ErrCacheFull = cache.ErrFull
+
+func openCache(o *EngineOptions) (*cache.Cache, error) {
+	if o.CacheDir == "" {
 		return cache.Temp()
 	}
-	return cache.Open(dir, nil)
+	return cache.Open(o.CacheDir, &cache.Options{MaxSize: o.CacheSize})
 }
 
 // Close drops idle connections and, where the cache is temporary, removes it.

@@ -25,7 +25,16 @@ type Blob struct {
 	Size int64  // bytes; -1 when it is not known
 	Open content.Opener
 
-	stat func(ctx context.Context) (int64, error) // finds the size out, if there is a way
+	stat   func(ctx context.Context) (int64, error) // finds the size out, if there is a way
+	memory []byte                                   // what Open reads, where that is in memory
+}
+
+// inMemory is what the data is, where it is in memory.
+func (b *Blob) inMemory() []byte {
+	if b == nil {
+		return nil
+	}
+	return b.memory
 }
 
 // SizeOf returns the size in bytes, which may have to be waited for. Of a stream it is an error.

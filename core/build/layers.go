@@ -147,7 +147,8 @@ func (i *Image) AddFiles(at Origin, files []File, opts *layer.Options) *Layer {
 			if err := fill(ctx, files, sources); err != nil {
 				return layer.Layer{}, err
 			}
-			return r.buildLayer(ctx, name, pending, src, sources, &o)
+			m := &making{run: r, name: name, dst: pending, src: src, files: sources, opts: &o}
+			return m.inTurn(ctx, files)
 		})
 	}
 	if !i.template {
@@ -194,30 +195,90 @@ func fill(ctx context.Context, files []File, sources []layer.File) error {
 	return nil
 }
 
-// buildLayer packs files into a blob, unless an earlier run did and nothing has changed since. src is told how to make that blob again.
-func (r *Run) buildLayer(ctx context.Context, name string, dst content.Ingester, src *builtBlob, files []layer.File, opts *layer.Options) (layer.Layer, error) {
-	watch := r.events.begin(name, -1)
-	plan, err := layer.Prepare(ctx, files, opts)
+// making is a layer that is about to be made of files.
+type making struct {
+	run   *Run
+	name  string // for people
+	dst   content.Ingester
+	src   *builtBlob // which is told how to make the blob again
+	files []layer.File
+	opts  *layer.Options
+}
+
+// inTurn makes the layer. While another call makes what is likely to be the same one, it waits, and then looks whether it was.
+func (m *making) inTurn(ctx context.Context, files []File) (layer.Layer, error) {
+	key, ok := m.run.turn(files)
+	if !ok {
+		return m.make(ctx)
+	}
+	for {
+		done, err := m.run.engine.turns.wait(ctx, key)
+		if err != nil {
+			return layer.Layer{}, err
+		}
+		if done != nil {
+			defer done()
+			return m.make(ctx)
+		}
+		if known, ok, err := m.known(ctx); ok || err != nil {
+			return known, err
+		}
+	}
+}
+
+// known looks whether the layer was made meanwhile. Only then it says what is odd: it is said once.
+func (m *making) known(ctx context.Context) (layer.Layer, bool, error) {
+	opts := *m.opts
+	var odd []string
+	opts.Warn = func(msg string) { odd = append(odd, msg) }
+	plan, err := layer.Prepare(ctx, m.files, &opts)
+	if err != nil {
+		return layer.Layer{}, false, err
+	}
+	known, ok := plan.Known()
+	if !ok {
+		return layer.Layer{}, false, nil
+	}
+	for _, msg := range odd {
+		m.opts.Warn(msg)
+	}
+	return m.unchanged(known, m.run.events.begin(m.name, -1)), true, nil
+}
+
+// make packs the files into a blob, unless an earlier run did and nothing has changed since.
+func (m *making) make(ctx context.Context) (layer.Layer, error) {
+	watch := m.run.events.begin(m.name, -1)
+	plan, err := layer.Prepare(ctx, m.files, m.opts)
 	if err != nil {
 		watch.end("", err)
 		return layer.Layer{}, err
 	}
 	if known, ok := plan.Known(); ok {
-		again := *opts
-		again.Warn = nil // who is to be warned was
-		src.again = func(ctx context.Context) (layer.Layer, error) {
-			plan, err := layer.Prepare(ctx, files, &again)
-			if err != nil {
-				return layer.Layer{}, err
-			}
-			return plan.Build(ctx, r.engine.cache)
-		}
-		watch.end("unchanged", nil)
-		return known, nil
+		return m.unchanged(known, watch), nil
 	}
-	built, err := plan.Build(ctx, &watchedIngester{dst, watch})
+	m.src.again = m.again
+	built, err := plan.Build(ctx, &watchedIngester{m.dst, watch})
 	watch.end("built", err)
 	return built, err
+}
+
+// unchanged is the outcome when the layer was made before.
+func (m *making) unchanged(known layer.Layer, watch *task) layer.Layer {
+	m.src.again = m.again
+	m.run.engine.cache.Used(known.Descriptor.Digest)
+	watch.end("unchanged", nil)
+	return known
+}
+
+// again makes the layer for who needs its blob, which is no more in the cache.
+func (m *making) again(ctx context.Context) (layer.Layer, error) {
+	opts := *m.opts
+	opts.Warn = nil // who is to be warned was
+	plan, err := layer.Prepare(ctx, m.files, &opts)
+	if err != nil {
+		return layer.Layer{}, err
+	}
+	return plan.Build(ctx, m.run.engine.cache)
 }
 
 // createdBy is the history entry of a call: targets and root-relative sources, so that it is the same on every machine.

@@ -88,6 +88,11 @@ func (e *Engine) Do(ctx context.Context, opts *Options, f func(*Run) error) (*Re
 		return &Report{}, err
 	}
 	defer r.close()
+	release := e.cache.Hold()
+	defer func() {
+		release()
+		_ = e.cache.Trim(context.WithoutCancel(ctx)) // what it leaves undone the next run does
+	}()
 	err = protect(func() error { return f(r) })
 	r.end(err)
 	r.group.Wait()
