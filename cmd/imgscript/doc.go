@@ -7,8 +7,7 @@
 // The commands and their flags are in its help. This package holds flags, the terminal and exit codes; what a script can do is package starlib's.
 //
 // stdout carries results alone: a line for each saved or copied image, in program order, those saved before a failure included, and what login,
-// logout and auth explain tell. stderr carries what scripts print,
-// warnings, progress and errors.
+// logout, auth explain and the cache commands tell. stderr carries what scripts print, warnings, progress and errors.
 //
 // # Exit codes
 //

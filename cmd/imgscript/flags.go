@@ -22,8 +22,7 @@ type runFlags struct {
 	platform string
 	epoch    string
 	jobs     int
-	cacheDir string
-	noCache  bool
+	cache    cacheFlags
 	registry registryFlags
 	output   outputFlags
 }
@@ -37,24 +36,20 @@ func (f *runFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.platform, "platform", "", "`OS/ARCH` that indexes are picked by (default: linux/amd64, on every machine)")
 	flags.StringVar(&f.epoch, "epoch", "", "`TIME` of files and images, in Unix seconds or RFC 3339 (default: $SOURCE_DATE_EPOCH, else 0)")
 	flags.IntVar(&f.jobs, "jobs", 0, "build layers on `N` processors (default: all)")
-	flags.StringVar(&f.cacheDir, "cache-dir", "", "`DIR` that keeps blobs between runs (default: imgscript in the user's cache directory)")
-	flags.BoolVar(&f.noCache, "no-cache", false, "neither use nor leave a cache")
+	f.cache.add(cmd)
 	f.registry.add(cmd)
 	f.output.add(cmd, "saved")
 	complete(cmd, "platform", "linux/amd64", "linux/arm64")
 	_ = cmd.MarkFlagDirname("root")
-	_ = cmd.MarkFlagDirname("cache-dir")
 }
 
 // check refuses values that no run could use, before anything is done.
 func (f *runFlags) check(given func(flag string) bool) error {
-	switch {
-	case given("jobs") && f.jobs < 1:
+	if given("jobs") && f.jobs < 1 {
 		return usagef("--jobs %d: want 1 or more", f.jobs)
-	case f.noCache && f.cacheDir != "":
-		return usagef("--no-cache and --cache-dir contradict each other: give one")
-	case given("cache-dir") && f.cacheDir == "":
-		return usagef(`--cache-dir "": want a directory`).withHint("--no-cache runs without one")
+	}
+	if err := f.cache.check(given); err != nil {
+		return err
 	}
 	if err := checkPlatform(f.platform); f.platform != "" && err != nil {
 		return err

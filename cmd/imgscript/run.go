@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -85,7 +84,7 @@ func (j *job) run(ctx context.Context) error {
 	engine, err := j.openEngine(display)
 	if err != nil {
 		display.Close()
-		return err
+		return tellError(ctx, stderr, err)
 	}
 	start := time.Now()
 	result, err := j.exec(ctx, engine, display)
@@ -121,28 +120,15 @@ func (j *job) exec(ctx context.Context, engine *build.Engine, display progress.D
 	return rt.ExecFile(ctx, j.script.name, nil)
 }
 
-// openEngine opens the engine with its cache. A user without a directory for caches gets a temporary one.
+// openEngine opens the engine with its cache.
 func (j *job) openEngine(display progress.Display) (*build.Engine, error) {
 	opts := j.flags.registry.engine(warnOn(display))
-	opts.CacheDir, opts.Jobs = j.flags.cacheDir, j.flags.jobs
-	if j.flags.noCache || j.flags.cacheDir != "" {
-		engine, err := build.NewEngine(opts)
-		if err != nil && j.flags.cacheDir != "" {
-			return nil, usagef("--cache-dir %s: %v", j.flags.cacheDir, err)
-		}
-		return engine, err
+	opts.Jobs = j.flags.jobs
+	var err error
+	if opts.CacheSize, err = j.flags.cache.limit(j.cmd.Flags().Changed); err != nil {
+		return nil, err
 	}
-	dir, err := os.UserCacheDir()
-	if err == nil {
-		opts.CacheDir = filepath.Join(dir, "imgscript")
-		var engine *build.Engine
-		if engine, err = build.NewEngine(opts); err == nil {
-			return engine, nil
-		}
-	}
-	display.Line(fmt.Sprintf("warning: no cache is kept between runs: %v; --cache-dir names a directory for it", err), progress.Warning)
-	opts.CacheDir = ""
-	return build.NewEngine(opts)
+	return j.flags.cache.openEngine(opts, warnOn(display))
 }
 
 // tell writes what was saved, and what went wrong.
