@@ -52,6 +52,7 @@ func TestKilled(t *testing.T) {
 		{"save to docker-registry", func(t *testing.T) *victim { return saveToRegistry(t, kinds[0]) }},
 		{"save to distribution v3", func(t *testing.T) *victim { return saveToRegistry(t, kinds[3]) }},
 		{"copy from a registry to a layout", copyToLayout},
+		{"build after a change", rebuilding},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			v := c.make(t)

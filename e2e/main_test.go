@@ -3,7 +3,8 @@
 //
 // A test whose tools are missing is skipped and says so. With IMGSCRIPT_E2E=require, as in .ci/run, which installs them, it fails.
 // IMGSCRIPT_E2E_FULL=1 makes the tests of memory use a file of 2 GiB, 20,000 files and a layer of 4 GiB.
-// IMGSCRIPT_E2E_KILLS is how often [TestKilled] kills each of its jobs, IMGSCRIPT_E2E_SEED chooses the moments.
+// IMGSCRIPT_E2E_KILLS is how often [TestKilled] kills each of its jobs, IMGSCRIPT_E2E_FLIPS how often [TestDamagedCache] damages each file;
+// IMGSCRIPT_E2E_SEED chooses the moments and the places.
 package e2e_test
 
 import (

@@ -69,6 +69,7 @@ func Open(dir string, opts *Options) (*Cache, error) {
 		return nil, openError(dir, err)
 	}
 	atomicfile.Sweep(root, tmpDir, o.Abandoned)
+	atomicfile.Sweep(root, runsDir, o.Abandoned)
 	return &Cache{root: root, limit: o.MaxSize, verified: map[digest.Digest]fs.FileInfo{}}, nil
 }
 
