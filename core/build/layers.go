@@ -90,15 +90,33 @@ type appended struct {
 func (o *appended) needs() []*step { return []*step{o.layer.started().step} }
 
 func (o *appended) apply(ctx context.Context, img *image.Image) (*image.Image, error) {
-	built, err := o.layer.started().get(ctx)
-	if err != nil {
-		return nil, err
+	return appendAll(ctx, img, []*appended{o})
+}
+
+// appendAll puts layers on an image, the lowest first.
+func appendAll(ctx context.Context, img *image.Image, layers []*appended) (*image.Image, error) {
+	var all []image.Added
+	for _, o := range layers {
+		l := o.layer
+		built, err := l.started().get(ctx)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, image.Added{Layer: built, CreatedBy: l.createdBy, Created: l.run.opts.Epoch, Source: l.src})
 	}
-	next, err := img.Append(o.layer.src, image.Added{Layer: built, CreatedBy: o.layer.createdBy, Created: o.layer.run.opts.Epoch})
-	if err != nil {
-		return nil, &configError{o.at, o.name, err}
+	next, err := img.Append(nil, all...)
+	switch {
+	case err == nil:
+		return next, nil
+	case len(layers) == 1:
+		return nil, &configError{layers[0].at, layers[0].name, err}
 	}
-	return next, nil
+	for _, o := range layers { // which of them it is
+		if img, err = o.apply(ctx, img); err != nil {
+			return nil, err
+		}
+	}
+	return img, nil
 }
 
 // append puts a layer on the image.

@@ -3,6 +3,7 @@ package build
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -54,15 +55,35 @@ func (n *node) image(ctx context.Context) (*image.Image, error) {
 			return nil, err
 		}
 	}
-	for i := len(todo) - 1; i >= 0; i-- {
-		next, err := todo[i].op.apply(ctx, img)
+	slices.Reverse(todo)
+	for len(todo) > 0 {
+		next, n, err := applyFirst(ctx, img, todo)
 		if err != nil {
 			return nil, err
 		}
-		todo[i].keep(next)
-		img = next
+		todo[n-1].keep(next)
+		img, todo = next, todo[n:]
 	}
 	return img, nil
+}
+
+// applyFirst applies the first change, and those after it that are of its kind and can be done with it: layers are put on an image together, since each change costs as
+// much as the image has layers.
+func applyFirst(ctx context.Context, img *image.Image, todo []*node) (next *image.Image, n int, err error) {
+	var layers []*appended
+	for _, at := range todo {
+		o, ok := at.op.(*appended)
+		if !ok {
+			break
+		}
+		layers = append(layers, o)
+	}
+	if len(layers) > 0 {
+		next, err = appendAll(ctx, img, layers)
+		return next, len(layers), err
+	}
+	next, err = todo[0].op.apply(ctx, img)
+	return next, 1, err
 }
 
 func (n *node) worked() *image.Image {

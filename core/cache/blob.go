@@ -236,7 +236,12 @@ func (c *Cache) commit(f *atomicfile.File, d digest.Digest) (name string, err er
 		return "", err
 	}
 	info, statErr := f.Stat()
-	c.guarded(func() { err = f.Commit(name) })
+	commit := func() { err = f.Commit(name) }
+	if _, missing := c.root.Lstat(name); errors.Is(missing, fs.ErrNotExist) {
+		commit() // nobody is about to remove what is not there
+	} else {
+		c.guarded(commit)
+	}
 	if err != nil {
 		return "", c.wrap(err)
 	}

@@ -25,6 +25,8 @@ type Added struct {
 	CreatedBy string
 	Comment   string
 	Created   time.Time // the zero time is left out
+	// Source is where the layer's bytes are read; nil is the source that Append is given.
+	Source content.Fetcher
 }
 
 // historyEntry is one entry of a config's history (image-spec, config.md).
@@ -65,7 +67,7 @@ func (c *parsedConfig) layerEntries() []int {
 }
 
 // Append returns the image with layers on top of it, each with its entry in the history. Their bytes are read from src, when they are
-// read. Media types become those of the image's family; one that it doesn't have (zstd in a Docker image) is
+// read, or from sources of their own. Each call reads and writes the whole manifest and config: many layers are appended at once. Media types become those of the image's family; one that it doesn't have (zstd in a Docker image) is
 // [content.ErrUnsupported]. Malformed digests and negative sizes are [content.ErrInvalid].
 func (img *Image) Append(src content.Fetcher, added ...Added) (*Image, error) {
 	if len(added) == 0 {
@@ -84,8 +86,14 @@ func (img *Image) Append(src content.Fetcher, added ...Added) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	changed.places = changed.places.clone()
 	for _, a := range added {
-		changed.places = changed.places.with(src, a.Layer.Descriptor)
+		if a.Source == nil {
+			a.Source = src
+		}
+		if a.Source != nil {
+			changed.places.put(a.Source, a.Layer.Descriptor)
+		}
 	}
 	return changed, nil
 }

@@ -23,14 +23,24 @@ func (p places) with(src content.Fetcher, descs ...content.Descriptor) places {
 	if src == nil {
 		return p
 	}
+	p = p.clone()
+	for _, desc := range descs {
+		p.put(src, desc)
+	}
+	return p
+}
+
+// clone returns a copy for put.
+func (p places) clone() places {
 	of := maps.Clone(p.of)
 	if of == nil {
 		of = map[digest.Digest][]content.Fetcher{}
 	}
-	for _, desc := range descs {
-		of[desc.Digest] = append(slices.Clip(of[desc.Digest]), src)
-	}
 	return places{of: of, rest: p.rest}
+}
+
+func (p places) put(src content.Fetcher, desc content.Descriptor) {
+	p.of[desc.Digest] = append(slices.Clip(p.of[desc.Digest]), src)
 }
 
 // Fetch implements content.Fetcher: the image's manifest and config, as they are now, and its layers, from where they were last added. Other content is asked
