@@ -90,8 +90,9 @@ func (a *archive) hasStream(c *chunk) bool {
 	return false
 }
 
-// fill puts the chunk's part of the archive into its buffer. read appends the contents of an entry, or a part of them.
-func (a *archive) fill(ctx context.Context, c *chunk, read func(buf []byte, e *Entry, from, to int64) ([]byte, error)) (err error) {
+// fill puts the chunk's part of the archive into its buffer. read appends the contents of an entry, or a part of them. It is told when the filling began,
+// since a file that was young then and no longer is would be read, and its chunk not be trusted.
+func (a *archive) fill(ctx context.Context, c *chunk, read func(buf []byte, e *Entry, from, to int64, began time.Time) ([]byte, error)) (err error) {
 	var e Entry
 	var p printer
 	began := time.Now()
@@ -117,7 +118,7 @@ func (a *archive) fill(ctx context.Context, c *chunk, read func(buf []byte, e *E
 		if e.Type != TypeFile {
 			continue
 		}
-		if c.raw, err = read(c.raw, &e, from, to); err != nil {
+		if c.raw, err = read(c.raw, &e, from, to, began); err != nil {
 			return wrapUnlessDone(ctx, &e, err)
 		}
 		if to == e.Size {
@@ -132,11 +133,11 @@ func (a *archive) fill(ctx context.Context, c *chunk, read func(buf []byte, e *E
 }
 
 // readNow reads contents that many chunks may read at once.
-func (a *archive) readNow(buf []byte, e *Entry, from, to int64) ([]byte, error) {
+func (a *archive) readNow(buf []byte, e *Entry, from, to int64, began time.Time) ([]byte, error) {
 	if e.local == nil {
 		return append(buf, e.data...), nil
 	}
-	return e.local.appendTo(buf, a.views[e.local.tree()], from, to)
+	return e.local.appendTo(buf, a.views[e.local.tree()], from, to, began)
 }
 
 // work makes of a chunk what is hashed and written.
@@ -234,7 +235,7 @@ func (s *stream) close() {
 
 // fill fills a chunk, waiting for files that are young.
 func (s *stream) fill(ctx context.Context, c *chunk) error {
-	return s.archive.fill(ctx, c, func(buf []byte, e *Entry, from, to int64) ([]byte, error) {
+	return s.archive.fill(ctx, c, func(buf []byte, e *Entry, from, to int64, _ time.Time) ([]byte, error) {
 		for {
 			buf, err := s.read(ctx, buf, e, from, to)
 			if !errors.Is(err, errYoung) {
@@ -250,7 +251,7 @@ func (s *stream) fill(ctx context.Context, c *chunk) error {
 // read appends the next contents of e, of which the first from bytes were read before.
 func (s *stream) read(ctx context.Context, buf []byte, e *Entry, from, to int64) ([]byte, error) {
 	if !e.streamed() {
-		return s.readNow(buf, e, from, to)
+		return s.readNow(buf, e, from, to, time.Now())
 	}
 	if from == 0 {
 		r, err := s.open(ctx, e)

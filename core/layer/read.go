@@ -41,8 +41,8 @@ var errYoung = errors.New("modified a moment ago")
 
 // appendTo appends the contents of the file from an offset up to another one to buf, which the file has in one moment: between two looks at it that show
 // no change, of which the first comes so late that a later change shows in its times. When that is yet to come, the error is errYoung.
-func (l *local) appendTo(buf []byte, v view, from, to int64) ([]byte, error) {
-	if l.stat.young(time.Now()) {
+func (l *local) appendTo(buf []byte, v view, from, to int64, now time.Time) ([]byte, error) {
+	if l.stat.young(now) {
 		return buf, errYoung
 	}
 	f, err := l.openSame(v)

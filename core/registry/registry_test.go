@@ -21,7 +21,8 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "4"); err != nil { // most tests wait for a time limit
 		panic(err)
 	}
-	debug.SetGCPercent(400) // thousands of short lives
+	debug.SetGCPercent(400)       // thousands of short lives
+	debug.SetMemoryLimit(1 << 30) // which under the race detector would fill the memory of a small machine
 	goleak.VerifyTestMain(m)
 }
 
