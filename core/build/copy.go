@@ -196,6 +196,9 @@ func (c *copying) prepare(ctx context.Context, ref transport.Reference, tag stri
 		p.there = p.target.alreadyTagged(ctx, c.run.locationOf(c.to), names, from.desc)
 	}
 	if !p.there {
+		if tag != "" {
+			p.target.lookAround(ctx, from.doc)
+		}
 		if err := c.content(ctx, p.target, from.src, from.desc, true); err != nil {
 			return nil, err
 		}

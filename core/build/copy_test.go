@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -92,6 +93,33 @@ func TestCopyIsExact(t *testing.T) {
 }
 
 // TestCopyRequests counts what a copy sends: of ten layers to an empty repository, and when all is there.
+// TestBigCopyRequests: blobs that are dear to send are looked for one by one only where something could be.
+func TestBigCopyRequests(t *testing.T) {
+	src, dst := registrytest.New(t, nil), registrytest.New(t, nil)
+	img := ten(false)
+	for n := range img.Layers {
+		data := make([]byte, 3<<20)
+		rand.NewChaCha8([32]byte{byte(n)}).Read(data)
+		img.Layers[n]["/big"] = string(data)
+	}
+	src.PushImage("app", "v1", img)
+	for _, most := range []int{37, 3} {
+		src.Reset()
+		dst.Reset()
+		mustCopy(t, t.TempDir(), src.Host+"/app:v1", dst.Host+"/app:v1", nil)
+		if lines := append(src.Lines(), dst.Lines()...); len(lines) > most {
+			t.Errorf("%d requests, want at most %d:\n%s", len(lines), most, strings.Join(lines, "\n"))
+		}
+		expectComplete(t, dst, "app", "v1")
+	}
+	dst.Reset()
+	do(t, nil, func(r *build.Run) error { return save(r, src.Host+"/app:v1", dst.Host+"/saved", []string{"v1"}, nil) })
+	if lines := dst.Lines(); len(lines) > 25 {
+		t.Errorf("%d requests, want at most 25:\n%s", len(lines), strings.Join(lines, "\n"))
+	}
+	expectComplete(t, dst, "saved", "v1")
+}
+
 func TestCopyRequests(t *testing.T) {
 	src, dst := registrytest.New(t, nil), registrytest.New(t, nil)
 	src.PushImage("app", "v1", ten(false))

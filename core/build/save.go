@@ -159,6 +159,9 @@ func (s *save) unchanged(ctx context.Context, step *step, t *target) (Saved, err
 	if s.maySkip() && s.tagged(ctx, t, from.desc) {
 		return s.skip(ctx, step, t, from.src, from.desc)
 	}
+	if len(s.tags) > 0 {
+		t.lookAround(ctx, from.doc)
+	}
 	return s.publish(ctx, step, t, from.src, from.desc, from.data)
 }
 

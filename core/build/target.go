@@ -188,6 +188,29 @@ func (t *target) copy(ctx context.Context, src content.Fetcher, root content.Des
 	return err
 }
 
+// newcomer is a repository that can find out that it is empty, and then does not look for each blob.
+type newcomer interface {
+	IsNew(ctx context.Context) bool
+}
+
+// lookAround finds out whether the repository is new, before something is pushed under a tag, where that saves requests: for more than one blob that would be
+// looked for on its own.
+func (t *target) lookAround(ctx context.Context, doc *content.Document) {
+	repo, ok := t.repo.(newcomer)
+	if !ok || t.always {
+		return
+	}
+	big := 0
+	for _, blob := range doc.Children() {
+		if !content.IsDocument(blob.MediaType) && blob.Size > streamFrom {
+			big++
+		}
+	}
+	if big > 1 {
+		repo.IsNew(ctx)
+	}
+}
+
 // alreadyTagged reports whether every tag has the digest already, as the run finds it: then there is nothing to send, and a registry with
 // immutable tags has nothing to refuse. Other saves of this run to the same location may still move a tag, so then nobody is asked.
 func (t *target) alreadyTagged(ctx context.Context, location string, tags []string, desc content.Descriptor) bool {

@@ -84,6 +84,7 @@ type shared struct {
 	warning *warnings
 	budget  *budget
 	wrote   locations // repositories that were written to: mirrors may not know yet
+	fresh   locations // repositories that had no tag when they were asked for
 	small   int64     // size in bytes of blobs that are small: smallBlob, but in tests
 
 	mu    sync.Mutex

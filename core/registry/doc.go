@@ -46,7 +46,8 @@
 //
 // A blob is mounted where the registry has it in another repository (mount.go), else asked for and sent: in one PUT if it is finished
 // (upload.go, session.go), by a streamed PATCH while it is being written (stream.go). Asking and opening an upload are one request, a
-// mount from the target itself, where that is known to work or the blob is small. A host that refuses a PUT with a body gets a PATCH, one
+// mount from the target itself, where that is known to work or the blob is small; in a repository that is known to be new nothing is asked for
+// ([Repository.IsNew]). A host that refuses a PUT with a body gets a PATCH, one
 // that finds a body too big gets parts (parts.go), and what it took is remembered (intake.go). A PATCH that breaks off is resumed where the
 // registry says that it is. Statuses are taken by their meaning: every
 // 2xx is a success. After a failed PUT the registry is asked for the blob, since the answer may be all that was lost, and then a

@@ -56,8 +56,12 @@ func (u *upload) cheapToAsk() bool {
 func (u *upload) small() bool { return u.desc.Size <= u.repo.client.shared.small }
 
 // worthAsking reports whether to ask for the blob before it is sent. A registry that opened a session in place of a mount would
-// mostly have mounted what it has; so only blobs that are dear to send are asked for then, and only while mounts never worked there.
+// mostly have mounted what it has; so only blobs that are dear to send are asked for then, and only while mounts never worked there. In a repository
+// without tags there is nothing to ask for.
 func (u *upload) worthAsking() bool {
+	if u.repo.isFresh() {
+		return false
+	}
 	return u.session == nil || !u.small() && !u.repo.host.mounts.Load()
 }
 
