@@ -82,7 +82,7 @@ func TestSizes(t *testing.T) {
 // unfinished are words that say that something is still to be done; split, so that this file has none of them.
 var unfinished = regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME|XX` + `X)\b`)
 
-// TestHabits refuses init functions, words of unfinished work, and the program's arguments and output outside of cmd.
+// TestHabits refuses init functions, words of unfinished work, and a program's arguments and output outside of programs.
 func TestHabits(t *testing.T) {
 	for _, s := range sources(t) {
 		for _, f := range s.files {
@@ -91,7 +91,7 @@ func TestHabits(t *testing.T) {
 					t.Errorf("%s: an init function", s.at(fn.Pos()))
 				}
 			}
-			if !strings.HasPrefix(s.name(), "cmd/") {
+			if f.Name.Name != "main" {
 				s.checkProcess(t, f)
 			}
 		}
@@ -107,7 +107,7 @@ func TestHabits(t *testing.T) {
 	}
 }
 
-// checkProcess finds what belongs to the program alone.
+// checkProcess finds what belongs to programs alone.
 func (s *source) checkProcess(t *testing.T, f *ast.File) {
 	forbidden := map[string][]string{
 		"os":  {"Args", "Stdin", "Stdout", "Stderr", "Exit"},
@@ -120,7 +120,7 @@ func (s *source) checkProcess(t *testing.T, f *ast.File) {
 			return true
 		}
 		if x, ok := sel.X.(*ast.Ident); ok && slices.Contains(forbidden[x.Name], sel.Sel.Name) {
-			t.Errorf("%s: %s.%s is for cmd alone", s.at(sel.Pos()), x.Name, sel.Sel.Name)
+			t.Errorf("%s: %s.%s is for programs alone", s.at(sel.Pos()), x.Name, sel.Sel.Name)
 		}
 		return true
 	})

@@ -37,6 +37,7 @@ var arrows = []struct {
 	// What tests share.
 	{"core/content/contenttest", []string{"core/content"}},
 	{"core/registry/registrytest", []string{"core/content"}},
+	{"bench", nil}, // what it measures, it runs
 	{"e2e", nil},
 	{"examples", nil},
 	{".", nil},
@@ -50,15 +51,15 @@ var keepers = []struct {
 	{"go.starlark.net", []string{"starlib", "cmd/imgscript"}},
 	{"golang.org/x/oauth2", []string{"core/auth"}},
 	{"github.com/docker/docker-credential-helpers", []string{"core/auth"}},
-	{"github.com/klauspost/compress", []string{"core/layer"}},
+	{"github.com/klauspost/compress", []string{"core/layer", "bench"}},
 	{"github.com/moby/patternmatcher", []string{"core/layer"}},
 	{"github.com/spf13", []string{"cmd/imgscript"}},
 	{"go.yaml.in/yaml", []string{"core/registry/registryconfig"}},
 	{"github.com/vbauerster/mpb", []string{"cmd/imgscript/internal/progress"}},
 	{"github.com/olareg/olareg", []string{"core/registry/registrytest"}},
-	{"net/http", []string{"core/auth", "core/registry", "core/registry/registrytest", "core/build"}}, // core/build: fetch
-	{"os/exec", []string{"core/auth"}},                                                               // credential helpers
-	{"archive/tar", []string{"core/layer", "core/registry/registrytest"}},
+	{"net/http", []string{"core/auth", "core/registry", "core/registry/registrytest", "core/build", "bench"}}, // core/build: fetch
+	{"os/exec", []string{"core/auth", "bench"}},                                                               // credential helpers
+	{"archive/tar", []string{"core/layer", "core/registry/registrytest", "bench"}},
 	{"testing", []string{"core/content/contenttest"}},
 }
 
