@@ -154,13 +154,13 @@ func builders() []entry {
 		{tool: "crane", level: "gzip 1", script: sortedTar + ` -C "$TREE" -cf "$TMP/layer.tar" app` + "\n" + `crane append -b "$BASE" -f "$TMP/layer.tar" -t "$IMAGE"` + "\n" + craneMutate},
 		{tool: "crane", note: "compressed by pigz", level: "gzip 1", script: sortedTar + ` -C "$TREE" -cf - app | pigz -n -1 >"$TMP/layer.tar.gz"` + "\n" +
 			`crane append -b "$BASE" -f "$TMP/layer.tar.gz" -t "$IMAGE"` + "\n" + craneMutate},
-		{tool: "regctl", level: "gzip, default", prime: regctlPlain, script: sortedTar + ` -C "$TREE" -cf "$TMP/layer.tar" app` + "\n" +
+		{tool: "regctl", level: "gzip 6, default", prime: regctlPlain, script: sortedTar + ` -C "$TREE" -cf "$TMP/layer.tar" app` + "\n" +
 			`regctl image mod "$BASE" --create "$IMAGE" --layer-add tar="$TMP/layer.tar" --config-cmd '["node", "/app/index.js"]'`},
-		{tool: "buildkit", level: "gzip, default", daemon: buildkitDaemon, prime: buildkitPull, script: fmt.Sprintf(buildkitMake, "")},
+		{tool: "buildkit", level: "gzip 6, default", daemon: buildkitDaemon, prime: buildkitPull, script: fmt.Sprintf(buildkitMake, "")},
 		{tool: "buildkit", note: "level 1", level: "gzip 1", daemon: buildkitDaemon, prime: buildkitPull,
 			script: fmt.Sprintf(buildkitMake, ",compression=gzip,compression-level=1")},
-		{tool: "buildah", level: "gzip, default", prime: buildahPull, script: fmt.Sprintf(buildahMake, "")},
-		{tool: "umoci", level: "gzip, default", prime: umociPull, script: umociMake},
+		{tool: "buildah", level: "pgzip, default", prime: buildahPull, script: fmt.Sprintf(buildahMake, "")},
+		{tool: "umoci", level: "pgzip, default", prime: umociPull, script: umociMake},
 	}
 }
 
@@ -181,9 +181,9 @@ func serviceBuilders() []entry {
 	return []entry{
 		{tool: "imgscript", level: "gzip 1", script: imgscriptServices},
 		{tool: "crane", level: "gzip 1", script: craneServices},
-		{tool: "regctl", level: "gzip, default", prime: regctlPlain, script: regctlServices},
-		{tool: "buildkit", level: "gzip, default", daemon: buildkitDaemon, prime: buildkitPull, script: buildkitServices},
-		{tool: "buildah", level: "gzip, default", prime: buildahPull, script: buildahServices},
+		{tool: "regctl", level: "gzip 6, default", prime: regctlPlain, script: regctlServices},
+		{tool: "buildkit", level: "gzip 6, default", daemon: buildkitDaemon, prime: buildkitPull, script: buildkitServices},
+		{tool: "buildah", level: "pgzip, default", prime: buildahPull, script: buildahServices},
 	}
 }
 

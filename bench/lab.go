@@ -20,6 +20,7 @@ type lab struct {
 	bin      string // the tools that are built here
 	quick    bool
 	runs     int
+	quiet    float64 // processors that may be busy when a measurement begins; 0: any number
 	size     sizes
 	only     []string // the tools that take part; nil: all
 	versions map[string]string
@@ -29,7 +30,7 @@ type lab struct {
 
 // newLab makes the directories and installs the tools. It must be closed.
 func newLab(ctx context.Context, o *options, out io.Writer) (*lab, error) {
-	l := &lab{dir: o.dir, bin: filepath.Join(o.dir, "bin"), quick: o.quick, runs: o.runs, size: fullSizes, versions: map[string]string{}, out: out}
+	l := &lab{dir: o.dir, bin: filepath.Join(o.dir, "bin"), quick: o.quick, runs: o.runs, quiet: o.quiet, size: fullSizes, versions: map[string]string{}, out: out}
 	if o.quick {
 		l.size = quickSizes
 	}

@@ -1,14 +1,19 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // machine is where results come from. Results of two machines are not put together.
@@ -99,5 +104,42 @@ func resetPeak(pid int) error {
 	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0)
 }
 
-// settle waits until the disks have what was written, so that nobody pays for what another one wrote.
-func settle() { syscall.Sync() }
+// settle waits until the disks have what was written, so that nobody pays for what another one wrote, and then for a second in which fewer processors
+// than quiet are busy, but not longer than five minutes. Zero is no limit.
+func settle(ctx context.Context, quiet float64) {
+	syscall.Sync()
+	if quiet == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		before := busy()
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		if busy()-before < quiet {
+			return
+		}
+	}
+}
+
+// warm reads all files below a directory, so that they are in the page cache.
+func warm(dir string) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		_, err = io.Copy(io.Discard, f)
+		return err
+	})
+}

@@ -31,9 +31,9 @@ func main() {
 
 // options are the command line.
 type options struct {
-	dir, compare                               string
+	dir, compare, tools                        string
 	runs                                       int
-	slack                                      float64
+	slack, quiet                               float64
 	quick, render, check, write, clean, listed bool
 	jobs                                       []string
 }
@@ -49,6 +49,8 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.dir, "dir", filepath.Join(cache, "imgscript-bench"), "everything is below this `directory`: tools, data, registries, results")
 	flags.IntVar(&o.runs, "runs", 5, "measure each tool at each job `N` times, after once that does not count")
+	flags.StringVar(&o.tools, "tools", "", "measure these alone, by their `names` in the report, with commas between: imgscript,crane,reference")
+	flags.Float64Var(&o.quiet, "quiet", 0, "before each measurement, wait up to five minutes for a second in which fewer than `N` processors are busy (0: don't)")
 	flags.BoolVar(&o.quick, "quick", false, "use little data, to see that all works; such results are kept apart")
 	flags.BoolVar(&o.render, "render", false, "measure nothing: work with the results in --dir, or else with those of bench/results.json")
 	flags.BoolVar(&o.check, "check", false, "fail when a bar is missed by more than --slack")
@@ -145,6 +147,9 @@ func measureAll(ctx context.Context, o *options, picked []*job, r *results, prog
 		return err
 	}
 	defer l.close()
+	if o.tools != "" {
+		l.only = strings.Split(o.tools, ",")
+	}
 	r.Machine, r.Versions = thisMachine(), l.versions
 	for _, j := range picked {
 		done, err := l.do(ctx, j)

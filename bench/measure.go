@@ -107,11 +107,13 @@ func joined(cmd *exec.Cmd) error {
 	return cmd.Run()
 }
 
-// failed is the error of a command with the end of what it said.
+// failed is the error of a command: the last line that it said in front, and more of the end below.
 func (c command) failed(err error, said string) error {
+	said = strings.TrimSpace(said)
+	last := said[strings.LastIndexByte(said, '\n')+1:]
 	const most = 2000
 	if len(said) > most {
 		said = "…" + said[len(said)-most:]
 	}
-	return fmt.Errorf("%s: %w\n%s", filepath.Base(strings.Join(c.args, " ")), err, said)
+	return fmt.Errorf("%s: %w: %s\n%s", filepath.Base(c.args[0]), err, last, said)
 }

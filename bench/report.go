@@ -18,6 +18,9 @@ func (r *results) report() string {
 		"imgscript beside other tools at the same jobs, on one machine, with the same base, registry and files. `bash bench/run` does all of it again:\n" +
 		"it makes or fetches the data, builds the tools in the versions below, starts the registries, does each job with each tool in turn, round by round, and\n" +
 		"compares the files of the images with those that went in. Raw numbers are in [bench/results.json](../bench/results.json).\n\n")
+	if r.Quick {
+		b.WriteString("**With little data: it shows that everything works. The numbers mean nothing.**\n\n")
+	}
 	b.WriteString(r.summary())
 	r.writeMachine(&b)
 	r.writeBars(&b)
@@ -186,7 +189,7 @@ func writeConditions(b *strings.Builder) {
 	b.WriteString(`## Conditions
 
 - **The same for all.** The base, made of Debian's packages; the registry, on the same machine and file system; the files, which are in the page cache: each tool does each job once
-  before the first measurement. In each round another tool is the first. Disks are synced before each measurement. Each tool has a home of its own.
+  before the first measurement. The order of the tools is another one in each round. Disks are synced before each measurement. Each tool has a home of its own.
 - **Cold.** Before each run, the registry loses all but the base, and a tool all that it keeps. Then tools that keep base images pull the base, which is not measured: BuildKit,
   buildah, and skopeo for umoci, which works on layouts.
 - **Else** a tool finds what its last run left: imgscript its cache (` + "`--cache-dir`" + `), BuildKit its content store, snapshots and the files that it took over from the client, buildah

@@ -13,6 +13,7 @@ import (
 
 // results are what was measured, as it is kept in a file.
 type results struct {
+	Quick    bool              `json:"quick,omitempty"` // with little data
 	Machine  machine           `json:"machine"`
 	Versions map[string]string `json:"versions"`
 	Jobs     []*jobResult      `json:"jobs"`
@@ -49,7 +50,7 @@ func open(o *options) (*results, error) {
 		return load(published)
 	}
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !o.render && r.Machine != thisMachine() {
-		return &results{}, nil
+		return &results{Quick: o.quick}, nil
 	}
 	return r, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -81,6 +82,11 @@ func (s *stage) prepare(ctx context.Context) error {
 	if err := s.job.data(ctx, s); err != nil {
 		return err
 	}
+	if s.tree != "" {
+		if err := warm(s.tree); err != nil {
+			return err
+		}
+	}
 	if err := s.target.keep(); err != nil {
 		return err
 	}
@@ -127,16 +133,15 @@ func (s *stage) close() {
 	}
 }
 
-// round does the job once with each tool, beginning with another one each time, so that none is always behind the same neighbour's leavings. What
-// round 0 measures does not count.
+// round does the job once with each tool, in another order each time, so that none is always behind the same neighbour. What round 0 measures does not count.
 func (s *stage) round(ctx context.Context, n int, verify bool) error {
 	if s.job.change != nil {
 		if err := s.job.change(s, n); err != nil {
 			return err
 		}
 	}
-	for i := range s.runners {
-		r := s.runners[(i+n)%len(s.runners)]
+	for _, i := range rand.New(rand.NewPCG(uint64(n), 0)).Perm(len(s.runners)) {
+		r := s.runners[i]
 		if r.result.Error != "" {
 			continue
 		}
@@ -268,7 +273,7 @@ func (r *runner) measure(ctx context.Context) (sample, error) {
 	if err := emptied(r.variables()["TMP"]); err != nil {
 		return sample{}, err
 	}
-	settle()
+	settle(ctx, r.stage.quiet)
 	if r.daemon != nil {
 		if err := resetPeak(r.daemon.pid()); err != nil {
 			return sample{}, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,9 @@ func layersData(ctx context.Context, s *stage) error {
 	return s.imgscript(ctx, "layers.star", "image="+s.source.host+"/"+s.image, fmt.Sprintf("count=%d", s.size.layers))
 }
 
+// marker begins the line that changeFile adds. What a run that was killed left behind it is not part of the file.
+const marker = "// round of bench/run: "
+
 // changeFile adds a line to a small file in the middle of the tree, another one in each round.
 func changeFile(s *stage, round int) error {
 	if s.changed == "" {
@@ -43,12 +47,14 @@ func changeFile(s *stage, round int) error {
 		if err != nil {
 			return err
 		}
-		if s.original, err = os.ReadFile(path); err != nil {
+		data, err := os.ReadFile(path)
+		if err != nil {
 			return err
 		}
+		s.original, _, _ = bytes.Cut(data, []byte(marker))
 		s.changed = path
 	}
-	return os.WriteFile(s.changed, fmt.Appendf(slices.Clone(s.original), "// round %d\n", round), 0o644)
+	return os.WriteFile(s.changed, fmt.Appendf(slices.Clone(s.original), "%s%d\n", marker, round), 0o644)
 }
 
 // middle is the file of 1 to 8 KiB that has as many others of this kind before it as behind it.
@@ -79,6 +85,11 @@ func restoreFile(s *stage) error { return os.WriteFile(s.changed, s.original, 0o
 // addFile adds a file before all others.
 func addFile(s *stage, round int) error {
 	s.changed = filepath.Join(s.tree, "app", "00-front")
+	if round == 0 { // a run that was killed has left some
+		if err := removeFiles(s); err != nil {
+			return err
+		}
+	}
 	return os.WriteFile(fmt.Sprintf("%s-%02d", s.changed, round), fmt.Appendf(nil, "round %d\n", round), 0o644)
 }
 
