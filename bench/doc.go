@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command bench measures imgscript beside its peers, on one machine, in one run.
 //
 // It makes or fetches the data, builds and installs the tools, starts the registries, and does each job with each tool in turn, round by round, so that what
@@ -11,7 +13,7 @@
 //	bash bench/run --render --check         # measures nothing: are the bars met?
 //
 // Everything is below one directory, --dir, which --clean removes. It talks to package registries (Debian's, npm's, Go's) and to loopback.
-// BuildKit and buildah have to be root.
+// BuildKit and buildah have to be root, and what is measured comes from Linux alone.
 //
 // # What is the same for all
 //

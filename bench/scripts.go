@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 // The commands of each tool are scripts of a shell with these variables:
