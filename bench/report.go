@@ -144,8 +144,8 @@ func (r *results) writeJob(b *strings.Builder, j *jobResult) {
 		writeEntry(b, e, own)
 		busy, n = max(busy, e.of(others).median), max(n, len(e.Samples))
 	}
-	fmt.Fprintf(b, "\n%s on %s, load %.1f before and %.1f after; others kept up to %.2f processors busy meanwhile (the greatest median).\n",
-		times(n), j.When.Format("2006-01-02 15:04 UTC"), j.Before, j.After, busy)
+	fmt.Fprintf(b, "\n%s on %s with imgscript %s, load %.1f before and %.1f after; others kept up to %.2f processors busy meanwhile (the greatest median).\n",
+		times(n), j.When.Format("2006-01-02 15:04 UTC"), j.Commit, j.Before, j.After, busy)
 	writeNotes(b, j)
 	b.WriteString("\n")
 }
@@ -209,6 +209,9 @@ func writeConditions(b *strings.Builder) {
 func (r *results) writeVersions(b *strings.Builder) {
 	b.WriteString("## Versions\n\n| | |\n|---|---|\n")
 	for _, name := range slices.Sorted(maps.Keys(r.Versions)) {
+		if name == "imgscript" {
+			continue // it may change between jobs, which have it
+		}
 		fmt.Fprintf(b, "| %s | %s |\n", name, r.Versions[name])
 	}
 	b.WriteString("\nThe files are those of [the lock](../bench/testdata/package-lock.json), without packages that are optional.\n\n")

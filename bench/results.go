@@ -25,6 +25,7 @@ type results struct {
 type jobResult struct {
 	Name    string         `json:"name"`
 	When    time.Time      `json:"when"`
+	Commit  string         `json:"commit"`      // of imgscript
 	Before  float64        `json:"load_before"` // the load of the machine over a minute before the first measurement
 	After   float64        `json:"load_after"`
 	Entries []*entryResult `json:"entries"`

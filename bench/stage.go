@@ -32,7 +32,7 @@ func (l *lab) do(ctx context.Context, j *job) (*jobResult, error) {
 	if err := s.prepare(ctx); err != nil {
 		return nil, err
 	}
-	result := &jobResult{Name: j.name, When: time.Now().UTC().Truncate(time.Second), Before: loadAverage()}
+	result := &jobResult{Name: j.name, When: time.Now().UTC().Truncate(time.Second), Commit: l.versions["imgscript"], Before: loadAverage()}
 	runs := l.runs * max(1, j.times)
 	if j.once {
 		runs = 1
