@@ -137,7 +137,7 @@ func (s *stage) round(ctx context.Context, n int, verify bool) error {
 		}
 		got, err := s.turn(ctx, r, n, verify)
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return context.Cause(ctx) // which signal it was
 		}
 		if err != nil {
 			r.failed(err)
