@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"syscall"
+	"time"
 )
 
 // lab is what all jobs share.
@@ -28,6 +29,7 @@ type lab struct {
 	versions map[string]string
 	open     opener
 	out      io.Writer // progress
+	old      int       // directories that were put aside
 }
 
 // newLab makes the directories and installs the tools. It must be closed.
@@ -40,7 +42,7 @@ func newLab(ctx context.Context, o *options, out io.Writer) (*lab, error) {
 	if err := errors.Join(os.MkdirAll(l.bin, 0o755), os.MkdirAll(l.data(), 0o755)); err != nil {
 		return nil, err
 	}
-	if err := l.writeScripts(); err != nil {
+	if err := errors.Join(l.tidy(), l.writeScripts()); err != nil { // a run that was killed has left its work
 		return nil, err
 	}
 	return l, l.install(ctx)
@@ -48,7 +50,7 @@ func newLab(ctx context.Context, o *options, out io.Writer) (*lab, error) {
 
 // close removes what only measurements need. Tools, data and results stay for the next run.
 func (l *lab) close() {
-	if err := remove(l.work()); err != nil {
+	if err := l.tidy(); err != nil {
 		l.progress("%v", err)
 	}
 }
@@ -63,6 +65,66 @@ func clean(dir string) error {
 	return remove(dir)
 }
 
+const (
+	// room is how many bytes have to be free on the disk when a job begins.
+	room = 25 << 30
+	// forgotten is how long ext4 remembers inodes that were removed, at most. Until then it passes over them one by one when it looks for
+	// free ones: after the removal of many small files, a tool that makes many itself was seen to take three times as long.
+	forgotten = 6 * time.Minute
+)
+
+// aside puts away what is not needed any more. It is not removed before space is short, since that would slow down who comes next.
+func (l *lab) aside(dir string) error {
+	if !exists(dir) {
+		return nil
+	}
+	l.old++
+	return errors.Join(os.MkdirAll(l.attic(), 0o755), os.Rename(dir, filepath.Join(l.attic(), fmt.Sprint(l.old))))
+}
+
+// attic is where they are.
+func (l *lab) attic() string { return filepath.Join(l.work(), "old") }
+
+// tidy removes all but tools, data and results, and notes when.
+func (l *lab) tidy() error {
+	if !exists(l.work()) {
+		return nil
+	}
+	if err := remove(l.work()); err != nil {
+		return err
+	}
+	return os.WriteFile(l.tidied(), nil, 0o644)
+}
+
+// tidied is a file whose time is that of the last removal.
+func (l *lab) tidied() string { return filepath.Join(l.dir, "tidied") }
+
+// makeRoom removes what was put aside if space is short, and waits until removals are forgotten.
+func (l *lab) makeRoom(ctx context.Context) error {
+	var disk syscall.Statfs_t
+	if err := syscall.Statfs(l.dir, &disk); err != nil {
+		return err
+	}
+	if disk.Bavail*uint64(disk.Bsize) < room {
+		if err := l.tidy(); err != nil {
+			return err
+		}
+	}
+	info, err := os.Stat(l.tidied())
+	if err != nil || l.quick {
+		return nil // nothing was removed, or nobody looks at the numbers
+	}
+	if wait := forgotten - time.Since(info.ModTime()); wait > 0 {
+		l.progress("waiting %v until the file system has forgotten what was removed", wait.Round(time.Second))
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
 // work is for the states of tools and the data of registries.
 func (l *lab) work() string { return filepath.Join(l.dir, "work") }
 
@@ -73,8 +135,8 @@ func (l *lab) takesPart(tool string) bool { return l.only == nil || slices.Conta
 
 var mountPoint = regexp.MustCompile(`(?m)^\d+ \d+ \d+:\d+ \S+ (\S+) `)
 
-// remove removes a directory with all that is mounted below it, as daemons that are killed leave it.
-func remove(dir string) error {
+// unmount unmounts all below a directory, as daemons that are killed and buildah leave it.
+func unmount(dir string) error {
 	mounts, _ := os.ReadFile("/proc/self/mountinfo") // without it, removing fails if something is mounted
 	points := mountPoint.FindAllSubmatch(mounts, -1)
 	slices.Reverse(points) // the last mounted first
@@ -85,6 +147,14 @@ func remove(dir string) error {
 				return fmt.Errorf("unmount %s: %w", point, err)
 			}
 		}
+	}
+	return nil
+}
+
+// remove removes a directory with all that is mounted below it.
+func remove(dir string) error {
+	if err := unmount(dir); err != nil {
+		return err
 	}
 	err := os.RemoveAll(dir)
 	if errors.Is(err, fs.ErrPermission) { // directories without w, as Go's module cache has them

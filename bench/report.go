@@ -193,7 +193,8 @@ func writeConditions(b *strings.Builder) {
 - **The same for all.** The base, made of Debian's packages; the registry, on the same machine and file system; the files, which are in the page cache: each tool does each job once
   before the first measurement. The order of the tools is another one in each round. Disks are synced before each measurement. Each tool has a home of its own.
 - **Cold.** Before each run, the registry loses all but the base, and a tool all that it keeps. Then tools that keep base images pull the base, which is not measured: BuildKit,
-  buildah, and skopeo for umoci, which works on layouts.
+  buildah, and skopeo for umoci, which works on layouts. What is removed from tools is put aside before and removed much later, since ext4 is slow in making many
+  files for minutes after many were removed.
 - **Else** a tool finds what its last run left: imgscript its cache (` + "`--cache-dir`" + `), BuildKit its content store, snapshots and the files that it took over from the client, buildah
   its layers (` + "`--layers`" + `). crane, regctl and umoci keep nothing; the registry tells them which blobs it has.
 - **Time** is that of the commands below, from the start of the first to the end of the last. **Processors** is the time of all cores that the tool used, with its daemon, without the registry.

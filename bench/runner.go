@@ -33,7 +33,7 @@ func (r *runner) failed(err error) {
 func (r *runner) renew(ctx context.Context) error {
 	r.daemon.stop()
 	r.daemon = nil
-	if err := remove(r.dir); err != nil {
+	if err := r.leave(); err != nil {
 		return err
 	}
 	for _, dir := range []string{"state", "tmp"} {
@@ -59,6 +59,17 @@ func (r *runner) renew(ctx context.Context) error {
 	}
 	_, err := r.command(shell(r.prime)).run(ctx)
 	return err
+}
+
+// leave puts the directory of the tool away, or removes it if it has few files, but big ones.
+func (r *runner) leave() error {
+	if err := unmount(r.dir); err != nil {
+		return err
+	}
+	if r.stage.job.once || r.stage.lab.quick {
+		return remove(r.dir)
+	}
+	return r.stage.aside(r.dir)
 }
 
 // repository is where the tool puts its images.

@@ -53,7 +53,7 @@ func (l *lab) do(ctx context.Context, j *job) (*jobResult, error) {
 
 // prepare makes the data, starts the registries and primes the tools.
 func (s *stage) prepare(ctx context.Context) error {
-	if err := remove(s.work()); err != nil {
+	if err := s.makeRoom(ctx); err != nil {
 		return err
 	}
 	var err error
@@ -110,6 +110,9 @@ func (s *stage) base() string { return s.target.host + "/base:1" }
 func (s *stage) close() {
 	for _, r := range s.runners {
 		r.daemon.stop()
+		if err := r.leave(); err != nil {
+			s.progress("%v", err)
+		}
 	}
 	for _, reg := range []*registry{s.target, s.source} {
 		if reg != nil {
@@ -159,11 +162,15 @@ func (s *stage) turn(ctx context.Context, r *runner, n int, verify bool) (sample
 		}
 	}
 	got, err := r.measure(ctx)
-	if err != nil || !verify || s.job.verify == nil {
-		return got, err
+	if err == nil && verify && s.job.verify != nil {
+		if err = s.job.verify(ctx, s, r); err != nil {
+			err = fmt.Errorf("the image is not what it should be: %w", err)
+		}
 	}
-	if err := s.job.verify(ctx, s, r); err != nil {
-		return got, fmt.Errorf("the image is not what it should be: %w", err)
+	if s.job.once { // so much data is there for one tool at a time
+		r.daemon.stop()
+		r.daemon = nil
+		err = errors.Join(err, r.leave(), s.target.reset())
 	}
-	return got, nil
+	return got, err
 }
