@@ -232,37 +232,6 @@ func TestClean(t *testing.T) {
 	}
 }
 
-// TestPublished holds the documents to the results that they were written from.
-func TestPublished(t *testing.T) {
-	r, err := load("results.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for path, write := range map[string]func([]byte) ([]byte, error){
-		"../docs/performance.md": func([]byte) ([]byte, error) { return []byte(r.report()), nil },
-		"../README.md":           r.withSummary,
-		"results.json": func([]byte) ([]byte, error) {
-			file := filepath.Join(t.TempDir(), "again.json")
-			if err := r.save(file); err != nil {
-				return nil, err
-			}
-			return os.ReadFile(file)
-		},
-	} {
-		got, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want, err := write(got)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), string(got)); diff != "" {
-			t.Errorf("%s is not what bench/results.json makes of it; write it anew with bash bench/run --render --write:\n%s", path, diff)
-		}
-	}
-}
-
 // TestLock holds the lock to the packages that are asked for, all with versions and digests.
 func TestLock(t *testing.T) {
 	var asked struct{ Dependencies map[string]string }
