@@ -184,6 +184,31 @@ func TestCompareTrees(t *testing.T) {
 	}
 }
 
+// TestService knows whether a process runs, and stops one that does.
+func TestService(t *testing.T) {
+	ready := func() bool { return true }
+	for _, script := range []string{"exit 0", "exec sleep 1000"} {
+		s, err := startService(t.Context(), command{args: shell(script), env: os.Environ()}, filepath.Join(t.TempDir(), "log"), ready)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if script == "exit 0" {
+			<-s.done
+		} else if !s.running() {
+			t.Errorf("%q does not run", script)
+		}
+		s.stop()
+		if s.running() {
+			t.Errorf("%q still runs", script)
+		}
+	}
+	var none *service
+	none.stop()
+	if !none.running() || none.pid() != 0 {
+		t.Error("no service is one that has ended")
+	}
+}
+
 // TestStorage keeps what was marked, and removes the rest.
 func TestStorage(t *testing.T) {
 	s := storage{root: t.TempDir()}

@@ -132,6 +132,9 @@ func (r *runner) measure(ctx context.Context) (sample, error) {
 	if !r.stage.lab.quick { // syncing disks can take many seconds
 		settle(ctx, r.stage.quiet)
 	}
+	if !r.daemon.running() {
+		return sample{}, errors.New("its daemon has ended")
+	}
 	if r.daemon != nil {
 		if err := resetPeak(r.daemon.pid()); err != nil {
 			return sample{}, err

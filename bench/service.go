@@ -78,6 +78,19 @@ func (s *service) stop() {
 	}
 }
 
+// running tells whether the process has not ended. A nil service counts as running: there is nothing to end.
+func (s *service) running() bool {
+	if s == nil {
+		return true
+	}
+	select {
+	case <-s.done:
+		return false
+	default:
+		return true
+	}
+}
+
 // pid is 0 for no service.
 func (s *service) pid() int {
 	if s == nil {
