@@ -43,9 +43,13 @@ var columns = []struct{ tool, title string }{
 // rows are the jobs of the summary.
 var rows = []string{"cold", "unchanged", "changed", "copy-cold", "memory"}
 
+// idle is how many processors others may keep busy without a word about it.
+const idle = 0.25
+
 // summary is the table that README.md has, too.
 func (r *results) summary() string {
 	var b strings.Builder
+	besides := 0.0
 	b.WriteString("| |")
 	for _, c := range columns {
 		fmt.Fprintf(&b, " %s |", c.title)
@@ -56,6 +60,7 @@ func (r *results) summary() string {
 		if j == nil {
 			continue
 		}
+		besides = max(besides, j.others())
 		fmt.Fprintf(&b, "| %s |", jobNamed(name).title)
 		for _, c := range columns {
 			fmt.Fprintf(&b, " %s |", best(j, c.tool))
@@ -63,7 +68,21 @@ func (r *results) summary() string {
 		b.WriteString("\n")
 	}
 	b.WriteString("\n")
+	if besides > idle {
+		fmt.Fprintf(&b, "This was measured while others kept up to %.1f of %d processors busy. On an idle machine all are faster.\n\n", besides, r.Machine.Cores)
+	}
 	return b.String()
+}
+
+// others is how many processors something else kept busy: the greatest median of the tools.
+func (j *jobResult) others() float64 {
+	busy := 0.0
+	for _, e := range j.Entries {
+		if len(e.Samples) > 0 {
+			busy = max(busy, e.of(others).median)
+		}
+	}
+	return busy
 }
 
 func jobNamed(name string) *job {
@@ -136,16 +155,16 @@ func (r *results) writeJob(b *strings.Builder, j *jobResult) {
 			own = e.of(wall).median // imgscript is the first
 		}
 	}
-	busy, n := 0.0, 0
+	n := 0
 	for _, e := range j.Entries {
 		if len(e.Samples) == 0 {
 			continue
 		}
 		writeEntry(b, e, own)
-		busy, n = max(busy, e.of(others).median), max(n, len(e.Samples))
+		n = max(n, len(e.Samples))
 	}
 	fmt.Fprintf(b, "\n%s on %s with imgscript %s, load %.1f before and %.1f after; others kept up to %.2f processors busy meanwhile (the greatest median).\n",
-		times(n), j.When.Format("2006-01-02 15:04 UTC"), j.Commit, j.Before, j.After, busy)
+		times(n), j.When.Format("2006-01-02 15:04 UTC"), j.Commit, j.Before, j.After, j.others())
 	writeNotes(b, j)
 	b.WriteString("\n")
 }
