@@ -257,6 +257,51 @@ func TestClean(t *testing.T) {
 	}
 }
 
+// TestPublished holds the documents to the results that they were written from. Without results there is nothing in them.
+func TestPublished(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !exists("results.json") {
+		if exists("../docs/performance.md") || !bytes.Contains(readme, []byte(begin+end)) {
+			t.Error("docs/performance.md or the rows of README.md are there without bench/results.json, which they are written from")
+		}
+		return
+	}
+	r, err := load("results.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	for _, dir := range []string{"bench", "docs"} {
+		if err := os.Mkdir(filepath.Join(root, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(root, "README.md"), readme, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.publish(root); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"README.md", "docs/performance.md", published} {
+		got, want := read(t, filepath.Join("..", name)), read(t, filepath.Join(root, name))
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s is not what %s makes of it; write it anew with bash bench/run --render --write:\n%s", name, published, diff)
+		}
+	}
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
 // TestLock holds the lock to the packages that are asked for, all with versions and digests.
 func TestLock(t *testing.T) {
 	var asked struct{ Dependencies map[string]string }
