@@ -17,7 +17,7 @@ import (
 func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                  environmentProxy,
-		DialContext:            newDialer().DialContext,
+		DialContext:            dialFunc(newDialer().DialContext).wide,
 		TLSClientConfig:        &tls.Config{GetClientCertificate: certificateFor(nil)},
 		TLSHandshakeTimeout:    10 * time.Second,
 		MaxIdleConnsPerHost:    16,
@@ -165,7 +165,7 @@ func (r *routes) dial(limit reach) func(ctx context.Context, network, addr strin
 	if r.direct {
 		dialer := newDialer()
 		dialer.Control = func(_, address string, _ syscall.RawConn) error { return limit.check(address) }
-		return dialer.DialContext
+		return dialFunc(dialer.DialContext).wide
 	}
 	inner := r.base.DialContext
 	if inner == nil {
