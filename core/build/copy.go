@@ -196,9 +196,7 @@ func (c *copying) prepare(ctx context.Context, ref transport.Reference, tag stri
 		p.there = p.target.alreadyTagged(ctx, c.run.locationOf(c.to), names, from.desc)
 	}
 	if !p.there {
-		if tag != "" {
-			p.target.lookAround(ctx, from.doc)
-		}
+		p.target.lookAround(ctx, from.doc, p.tags)
 		if err := c.content(ctx, p.target, from.src, from.desc, true); err != nil {
 			return nil, err
 		}

@@ -159,9 +159,7 @@ func (s *save) unchanged(ctx context.Context, step *step, t *target) (Saved, err
 	if s.maySkip() && s.tagged(ctx, t, from.desc) {
 		return s.skip(ctx, step, t, from.src, from.desc)
 	}
-	if len(s.tags) > 0 {
-		t.lookAround(ctx, from.doc)
-	}
+	t.lookAround(ctx, from.doc, s.tags)
 	return s.publish(ctx, step, t, from.src, from.desc, from.data)
 }
 

@@ -193,11 +193,11 @@ type newcomer interface {
 	IsNew(ctx context.Context) bool
 }
 
-// lookAround finds out whether the repository is new, before something is pushed under a tag, where that saves requests: for more than one blob that would be
-// looked for on its own.
-func (t *target) lookAround(ctx context.Context, doc *content.Document) {
+// lookAround finds out whether the repository is new, where that saves requests: for more than one blob that would be looked for on its own. A repository without
+// tags may have blobs all the same, and what is pushed without one goes to such repositories.
+func (t *target) lookAround(ctx context.Context, doc *content.Document, tags []string) {
 	repo, ok := t.repo.(newcomer)
-	if !ok || t.always {
+	if !ok || t.always || len(tags) == 0 {
 		return
 	}
 	big := 0
