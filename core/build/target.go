@@ -218,7 +218,7 @@ func (t *target) alreadyTagged(ctx context.Context, location string, tags []stri
 		return false
 	}
 	for _, tag := range tags {
-		if there, err := t.repo.Resolve(ctx, tag); err != nil || there.Digest != desc.Digest {
+		if there, err := content.ResolveDigest(ctx, t.repo, tag); err != nil || there != desc.Digest {
 			return false
 		}
 	}

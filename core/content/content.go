@@ -130,6 +130,11 @@ type ManifestReader interface {
 	Manifest(ctx context.Context, name string) (Descriptor, []byte, error)
 }
 
+// DigestResolver is a source that tells the digest behind a name for less than Resolve: with no document to read, and not counted as a pull (Docker Hub).
+type DigestResolver interface {
+	ResolveDigest(ctx context.Context, name string) (digest.Digest, error)
+}
+
 // TagLister is a repository that lists its names, sorted, each once.
 type TagLister interface {
 	Tags(ctx context.Context) ([]string, error)

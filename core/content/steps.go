@@ -1,6 +1,10 @@
 package content
 
-import "context"
+import (
+	"context"
+
+	"github.com/opencontainers/go-digest"
+)
 
 // PushTagged stores the document desc in dst and gives it every tag in order: in one step where dst can, and there is one tag.
 // Without tags it is only stored. What it needs must be there already.
@@ -30,4 +34,13 @@ func ReadDocument(ctx context.Context, src Repository, name string) (Descriptor,
 	}
 	data, err := ReadAll(ctx, src, desc)
 	return desc, data, err
+}
+
+// ResolveDigest finds the digest behind a name, as a [DigestResolver] does where r is one.
+func ResolveDigest(ctx context.Context, r Resolver, name string) (digest.Digest, error) {
+	if quick, ok := r.(DigestResolver); ok {
+		return quick.ResolveDigest(ctx, name)
+	}
+	desc, err := r.Resolve(ctx, name)
+	return desc.Digest, err
 }

@@ -185,9 +185,18 @@ var requestTests = []struct {
 		want: []string{"PUT app manifest MANIFEST 201", "PUT app manifest v2 201", "PUT app manifest v3 201"},
 	},
 	{
-		name: "tag of what was only resolved",
+		name: "tag of what was resolved",
 		run: func(t *testing.T, reg *registrytest.Server, repo *registry.Repository) {
 			desc, err := repo.Resolve(t.Context(), "v1")
+			check(t, err)
+			check(t, repo.Tag(t.Context(), desc, "v2"))
+		},
+		want: []string{"GET app manifest v1 200", "PUT app manifest v2 201"},
+	},
+	{
+		name: "tag of what was only seen",
+		run: func(t *testing.T, reg *registrytest.Server, repo *registry.Repository) {
+			desc, err := repo.Head(t.Context(), "v1")
 			check(t, err)
 			check(t, repo.Tag(t.Context(), desc, "v2"))
 		},

@@ -17,8 +17,8 @@ import (
 // digestHeader carries the digest of a manifest. Some registries and proxies leave it out.
 const digestHeader = "Docker-Content-Digest"
 
-// Head returns the descriptor of a manifest or index by tag or digest. Where a registry doesn't answer that, or not in full, the
-// document is read. One that does not exist is [content.ErrNotFound].
+// Head returns the descriptor of a manifest or index by tag or digest. Its size is what the registry says, and nothing to be held to:
+// Resolve has the true one. Where a registry doesn't answer that, or not in full, the document is read. One that does not exist is [content.ErrNotFound].
 func (r *Repository) Head(ctx context.Context, ref string) (content.Descriptor, error) {
 	req, err := r.manifestRequest("read", http.MethodHead, ref)
 	if err != nil {

@@ -206,7 +206,7 @@ func copyTo(tags ...string) func(ctx context.Context, p *place) error {
 		if err != nil {
 			return err
 		}
-		if there, err := dst.Resolve(ctx, tags[0]); err == nil && there.Digest == desc.Digest && len(tags) == 1 {
+		if there, err := dst.ResolveDigest(ctx, tags[0]); err == nil && there == desc.Digest && len(tags) == 1 {
 			return nil
 		}
 		return p.publish(ctx, dst, src, desc, data, tags...)

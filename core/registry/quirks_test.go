@@ -110,6 +110,21 @@ func TestProfiles(t *testing.T) {
 	}
 }
 
+// TestHeadLength copies what was resolved, whatever length the registry gives a manifest in its answers to HEAD.
+func TestHeadLength(t *testing.T) {
+	for _, lie := range []int64{-1, 1} {
+		reg := registrytest.New(t, &registrytest.Options{Quirks: registrytest.Quirks{HeadLength: lie}})
+		image := reg.PushImage("app", "v1", registrytest.Image{})
+		repo := newClient(t, nil).Repository(reg.Host, "app")
+		desc, err := repo.Resolve(t.Context(), "v1")
+		check(t, err)
+		check(t, content.Copy(t.Context(), new(content.Memory), repo, desc, nil))
+		if there, err := repo.ResolveDigest(t.Context(), "v1"); err != nil || there != image.Manifest.Digest {
+			t.Errorf("the tag is %s, %v, want %s", there, err, image.Manifest.Digest)
+		}
+	}
+}
+
 // TestBehindTLSProxy takes a Location that says http: for the address that was asked.
 func TestBehindTLSProxy(t *testing.T) {
 	reg := registrytest.New(t, &registrytest.Options{TLS: true, Quirks: registrytest.Quirks{HTTPLocation: true}})

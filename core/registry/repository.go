@@ -103,9 +103,17 @@ func (r *Repository) Push(ctx context.Context, desc content.Descriptor, open con
 	return u.send(ctx)
 }
 
-// Resolve implements content.Resolver.
+// Resolve implements content.Resolver. It reads the document, which whoever resolves reads next, and which is then at hand: the size that an answer to HEAD has is
+// not always true (Harbor), and what is copied is held to its size.
 func (r *Repository) Resolve(ctx context.Context, name string) (content.Descriptor, error) {
-	return r.Head(ctx, name)
+	desc, _, err := r.Manifest(ctx, name)
+	return desc, err
+}
+
+// ResolveDigest implements content.DigestResolver, by a HEAD.
+func (r *Repository) ResolveDigest(ctx context.Context, name string) (digest.Digest, error) {
+	desc, err := r.Head(ctx, name)
+	return desc.Digest, err
 }
 
 // Tag implements content.Tagger. The bytes of what it names are those that this client read or pushed a moment ago, or are read now:

@@ -78,7 +78,7 @@ func TestPrivateAuthority(t *testing.T) {
 				return
 			}
 			expectIs(t, err, registry.ErrUnreachable)
-			expectText(t, err, test.want, "HEAD https://")
+			expectText(t, err, test.want, "GET https://")
 			if n := len(test.reg.Requests()); n > 0 || len(sleeps.list) > 0 {
 				t.Errorf("%d requests after %d waits", n, len(sleeps.list))
 			}

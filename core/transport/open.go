@@ -78,6 +78,11 @@ func (r readOnly) Resolve(ctx context.Context, name string) (content.Descriptor,
 	return r.repo.Resolve(ctx, name)
 }
 
+// ResolveDigest implements content.DigestResolver.
+func (r readOnly) ResolveDigest(ctx context.Context, name string) (digest.Digest, error) {
+	return r.repo.ResolveDigest(ctx, name)
+}
+
 // Manifest implements content.ManifestReader.
 func (r readOnly) Manifest(ctx context.Context, name string) (content.Descriptor, []byte, error) {
 	return r.repo.Manifest(ctx, name)
