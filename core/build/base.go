@@ -28,6 +28,41 @@ type base struct {
 	picked *Future[*image.Image]
 }
 
+// baseKey tells bases apart that are not the same even with the engine's credentials.
+type baseKey struct {
+	ref      string
+	platform image.Platform
+	given    bool
+	format   image.Format
+}
+
+// sharedBase returns the base that an earlier image of the run began with, if it is the same: a hundred services on one base read it once. Once the run has changed
+// what the reference may name, it is another one.
+func (r *Run) sharedBase(b *base) *base {
+	before := len(r.earlierThan(b.ref))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key := baseKey{b.ref.String(), b.platform, b.given, b.format}
+	if known, ok := r.bases[key]; ok && known.before == before {
+		return known.base
+	}
+	r.bases[key] = knownBase{b, before}
+	return b
+}
+
+// knownBase is a base, and how many steps before it may have changed what it is.
+type knownBase struct {
+	base   *base
+	before int
+}
+
+// forgetBases makes later images read their bases anew.
+func (r *Run) forgetBases() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.bases)
+}
+
 // root is what a reference names: a manifest, or an index of them.
 type root struct {
 	desc content.Descriptor

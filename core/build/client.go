@@ -92,6 +92,7 @@ func (c *Client) mayTag() error {
 	if !c.write {
 		return fmt.Errorf("the client of %s %w", c.Repository(), ErrReadOnly)
 	}
+	c.run.forgetBases()
 	return c.run.settleAll()
 }
 

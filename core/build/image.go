@@ -59,6 +59,9 @@ func (r *Run) Image(at Origin, baseRef string, opts *ImageOptions) (*Image, erro
 	if o.Format != "" && b.format != image.FormatOCI && b.format != image.FormatDocker {
 		return nil, fmt.Errorf("format %q: want %q or %q", o.Format, image.FormatOCI, image.FormatDocker)
 	}
+	if len(o.Auth) == 0 {
+		b = r.sharedBase(b)
+	}
 	img := &Image{run: r, base: b, template: o.Template, chosen: o.Platform != "" || o.Format != ""}
 	img.head = &node{base: b}
 	if o.Target != "" {

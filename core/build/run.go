@@ -53,6 +53,7 @@ type Run struct {
 	places  map[flightKey][]string
 	saves   map[string][]*step // of saves and copies, by location
 	tagged  map[tagName]earlier
+	bases   map[baseKey]knownBase
 	saved   []savedAs
 	copies  []*copying
 	changes []*change
@@ -109,7 +110,7 @@ func protect(f func() error) (err error) {
 }
 
 func (e *Engine) newRun(ctx context.Context, opts *Options) (*Run, error) {
-	r := &Run{engine: e, places: map[flightKey][]string{}, saves: map[string][]*step{}, tagged: map[tagName]earlier{}}
+	r := &Run{engine: e, places: map[flightKey][]string{}, saves: map[string][]*step{}, tagged: map[tagName]earlier{}, bases: map[baseKey]knownBase{}}
 	if opts != nil {
 		r.opts = *opts
 	}
