@@ -237,12 +237,7 @@ func TestBuildsAtOnce(t *testing.T) {
 
 // TestFullDisk builds with caches on disks that are too small, of many sizes: what is saved is right, or there is an error that says what to do, and nothing under the tag.
 func TestFullDisk(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if os.Getenv("IMGSCRIPT_E2E") == "require" {
-			t.Fatal("IMGSCRIPT_E2E=require: mounting a disk needs root")
-		}
-		t.Skip("mounting a disk needs root")
-	}
+	asRoot(t, "mounting a disk")
 	tools(t, anyKind.command)
 	s := start(t, anyKind)
 	p := newProject(t, number(t, "IMGSCRIPT_E2E_SEED", 1))

@@ -40,9 +40,24 @@ func buildAndRun(m *testing.M) int {
 	return m.Run()
 }
 
+// asRoot skips a test that an ordinary user can't run, or fails it, as a missing tool does.
+func asRoot(t *testing.T, what string) {
+	t.Helper()
+	switch {
+	case os.Geteuid() == 0:
+	case os.Getenv("IMGSCRIPT_E2E") == "require":
+		t.Fatalf("IMGSCRIPT_E2E=require: %s needs root", what)
+	default:
+		t.Skipf("%s needs root", what)
+	}
+}
+
 // tool returns the path of a command.
 func tool(t *testing.T, name string) string {
 	t.Helper()
+	if name == "buildah" {
+		asRoot(t, "unpacking the files of several users with buildah")
+	}
 	path, err := exec.LookPath(name)
 	switch {
 	case err == nil:

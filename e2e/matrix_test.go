@@ -53,6 +53,12 @@ func TestRealServersAndFaults(t *testing.T) {
 		var cells atomic.Int64
 		t.Run(k.name, func(t *testing.T) {
 			host := start(t, k).host
+			t.Cleanup(func() { // after the parallel ones, and not where the server is missing
+				t.Logf("%d cells, all survived: %t", cells.Load(), !t.Failed())
+				if n := cells.Load(); n < int64(300/step) {
+					t.Errorf("%d cells, want %d and more", n, 300/step)
+				}
+			})
 			for name, fault := range realFaults {
 				if step > 1 && (fault.Stall || fault.StallBody > 0) {
 					continue // time limits are waited for here
@@ -65,10 +71,6 @@ func TestRealServersAndFaults(t *testing.T) {
 				}
 			}
 		})
-		t.Logf("%s: %d cells, all survived: %t", k.name, cells.Load(), !t.Failed())
-		if n := cells.Load(); n < int64(300/step) {
-			t.Errorf("%s: %d cells, want %d and more", k.name, n, 300/step)
-		}
 	}
 }
 
