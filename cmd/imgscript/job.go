@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+	"go.starlark.net/syntax"
+
+	"github.com/imgscript/imgscript/cmd/imgscript/internal/progress"
+	"github.com/imgscript/imgscript/core/build"
+	"github.com/imgscript/imgscript/starlib"
+)
+
+// job is one call of run, understood.
+type job struct {
+	cmd    *cobra.Command
+	flags  *runFlags
+	script script
+	opts   starlib.Options
+}
+
+func newJob(cmd *cobra.Command, arg string, flags *runFlags) (*job, error) {
+	if err := flags.check(cmd.Flags().Changed); err != nil {
+		return nil, err
+	}
+	found, err := findScript(arg, flags.root)
+	if err != nil {
+		return nil, err
+	}
+	j := &job{cmd: cmd, flags: flags, script: found, opts: starlib.Options{Root: found.root, Platform: flags.platform}}
+	if j.opts.Vars, err = variables(flags.vars); err != nil {
+		return nil, err
+	}
+	if j.opts.Secrets, err = secrets(flags.secrets); err != nil {
+		return nil, err
+	}
+	j.opts.Epoch, err = epoch(flags.epoch, os.Getenv("SOURCE_DATE_EPOCH"))
+	return j, err
+}
+
+func (j *job) exec(ctx context.Context, engine *build.Engine, display progress.Display) (*starlib.Result, error) {
+	opts := j.opts
+	opts.Engine = engine
+	opts.Events = display.Event
+	opts.Print = func(pos syntax.Position, line string) {
+		display.Line(fmt.Sprintf("%s: %s", pos, line), progress.Print)
+	}
+	rt, err := starlib.New(&opts)
+	if err != nil {
+		return &starlib.Result{Report: &build.Report{}}, err
+	}
+	if j.script.function != "" {
+		return rt.Call(ctx, j.script.name, j.script.function, nil)
+	}
+	return rt.ExecFile(ctx, j.script.name, nil)
+}
+
+// openEngine opens the engine with its cache.
+func (j *job) openEngine(display progress.Display) (*build.Engine, error) {
+	opts := j.flags.registry.engine(warnOn(display))
+	opts.Jobs = j.flags.jobs
+	var err error
+	if opts.CacheSize, err = j.flags.cache.limit(j.cmd.Flags().Changed); err != nil {
+		return nil, err
+	}
+	return j.flags.cache.openEngine(opts, warnOn(display))
+}
