@@ -29,6 +29,15 @@ func (d *Document) Children() []Descriptor {
 	return append([]Descriptor{*d.Config}, d.Layers...)
 }
 
+// Referrer describes the document, which is desc, as the list of what refers to its subject has it (distribution-spec, "Listing Referrers").
+func (d *Document) Referrer(desc Descriptor) Descriptor {
+	found := Descriptor{MediaType: d.MediaType, Digest: desc.Digest, Size: desc.Size, ArtifactType: d.ArtifactType, Annotations: d.Annotations}
+	if found.ArtifactType == "" && d.Config != nil {
+		found.ArtifactType = d.Config.MediaType
+	}
+	return found
+}
+
 // rawDocument is the JSON of a manifest or an index. A null counts as nothing.
 type rawDocument struct {
 	SchemaVersion int             `json:"schemaVersion"`

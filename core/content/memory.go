@@ -10,7 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Memory is a Repository and an Ingester in memory: for tests, small documents, and the local side of an Overlay. Its zero value is
+// Memory is a Repository and an Ingester in memory: for tests and small documents. Its zero value is
 // empty and ready.
 type Memory struct {
 	mu    sync.RWMutex

@@ -14,7 +14,7 @@ func TestMemoryConformance(t *testing.T) {
 }
 
 func TestOverlayConformance(t *testing.T) {
-	open := func() content.Repository { return content.Overlay(new(content.Memory), new(content.Memory)) }
-	contenttest.TestStore(t, func(*testing.T) content.Store { return open() }, nil)
+	open := func() content.Repository { return new(content.Overlay).Over(new(content.Memory)) }
+	contenttest.TestStore(t, func(*testing.T) content.Store { return open() }, &contenttest.Options{Unread: true})
 	contenttest.TestRepository(t, func(*testing.T) content.Repository { return open() }, nil)
 }

@@ -83,11 +83,7 @@ func (l *Layout) referrer(ctx context.Context, desc content.Descriptor, subject 
 	if err != nil || doc.Subject == nil || doc.Subject.Digest != subject {
 		return content.Descriptor{}, false
 	}
-	found := content.Descriptor{MediaType: doc.MediaType, Digest: desc.Digest, Size: desc.Size, ArtifactType: doc.ArtifactType, Annotations: doc.Annotations}
-	if found.ArtifactType == "" && doc.Config != nil {
-		found.ArtifactType = doc.Config.MediaType
-	}
-	return found, true
+	return doc.Referrer(desc), true
 }
 
 // index reads index.json.
