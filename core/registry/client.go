@@ -75,6 +75,8 @@ type Client struct {
 	auth   *auth.Authorizer
 	fresh  *freshTokens
 	docs   *documents
+
+	readOnly bool
 }
 
 // shared is what a client and those made by With have in common.
@@ -112,7 +114,19 @@ func (s *shared) client(kc auth.Keychain) *Client {
 }
 
 // With returns a client that finds its credentials in kc and shares everything with c but the tokens and the documents in memory.
-func (c *Client) With(kc auth.Keychain) *Client { return c.shared.client(kc) }
+func (c *Client) With(kc auth.Keychain) *Client {
+	other := c.shared.client(kc)
+	other.readOnly = c.readOnly
+	return other
+}
+
+// ReadOnly returns a client that shares everything with c and sends nothing that could change something: what is neither GET nor HEAD, and no request for
+// a token, is an error that is [content.ErrUnsupported].
+func (c *Client) ReadOnly() *Client {
+	other := *c
+	other.readOnly = true
+	return &other
+}
 
 // Close closes the connections that nobody uses, those of clients made by With included. The client stays usable.
 func (c *Client) Close() { c.shared.routes.close() }

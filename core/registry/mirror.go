@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -30,6 +31,9 @@ func (s *shared) mirror(place string) mirror {
 
 // send sends a request to the mirrors of its host, if it may, and then to the host. What the mirrors said against it is a part of the error.
 func (c *Client) send(ctx context.Context, req *request) (*http.Response, error) {
+	if c.readOnly && req.method != http.MethodGet && req.method != http.MethodHead {
+		return nil, req.failed(fmt.Errorf("%w: this client only reads", content.ErrUnsupported))
+	}
 	if !req.mirrored() || c.shared.wrote.has(req.repository) {
 		return c.sendTo(ctx, req)
 	}

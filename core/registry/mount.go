@@ -67,19 +67,25 @@ func (u *upload) worthAsking() bool {
 
 // there reports whether the repository has the blob for certain. Anything but a clear yes means that it has to be sent.
 func (u *upload) there(ctx context.Context) bool {
+	yes, err := u.look(ctx, u.small()) // a small one is rather sent in vain than waited for
+	return yes && err == nil
+}
+
+// look asks for the blob with the rights that sending it needs, perhaps only once.
+func (u *upload) look(ctx context.Context, once bool) (bool, error) {
 	r := u.repo
 	req, err := r.request("push", blobSubject(u.desc.Digest), http.MethodHead, "blobs/"+u.desc.Digest.String(), r.push())
 	if err != nil {
-		return false
+		return false, err
 	}
 	req.header.Set("Accept-Encoding", "identity")
-	req.once = u.small() // rather sent in vain than waited for
+	req.once = once
 	resp, err := r.client.send(ctx, req)
 	if err != nil {
-		return false
+		return false, err
 	}
 	discard(resp)
-	return resp.StatusCode == http.StatusOK && resp.ContentLength == u.desc.Size
+	return resp.StatusCode == http.StatusOK && resp.ContentLength == u.desc.Size, nil
 }
 
 // maxMounts is the number of repositories that a mount is tried from.
