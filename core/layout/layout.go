@@ -133,6 +133,25 @@ func (l *Layout) writing(ctx context.Context) (*os.Root, error) {
 	return root, nil
 }
 
+// Writable returns, as an error, why the first write to the directory would be refused, as far as reading it tells. It writes nothing: it is for plans.
+func (l *Layout) Writable(ctx context.Context) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(l.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return l.errorf("%w", err)
+	}
+	defer root.Close()
+	if err = l.checkVersion(root); errors.Is(err, content.ErrNotFound) {
+		return l.checkEmpty(root)
+	}
+	return err
+}
+
 // create makes an empty layout. The file that marks it as one comes last.
 func (l *Layout) create(ctx context.Context, root *os.Root) error {
 	if err := l.checkEmpty(root); err != nil {

@@ -3,6 +3,7 @@ package layout
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -325,5 +326,50 @@ func TestLockIsWaitedForUntilTheContextEnds(t *testing.T) {
 	}
 	if err := other.Tag(t.Context(), desc, "v1"); err != nil {
 		t.Errorf("Tag afterwards: %v", err)
+	}
+}
+
+// TestWritable: what a plan is told of a directory is what the first write then finds, and looking changes nothing.
+func TestWritable(t *testing.T) {
+	for name, test := range map[string]struct {
+		files map[string]string
+		ok    bool
+	}{
+		"missing":            {nil, true},
+		"empty":              {map[string]string{}, true},
+		"a layout":           {map[string]string{"oci-layout": `{"imageLayoutVersion":"1.0.0"}`, "index.json": `{"manifests":[]}`}, true},
+		"somebody's sources": {map[string]string{"main.go": "package main"}, false},
+		"a newer layout":     {map[string]string{"oci-layout": `{"imageLayoutVersion":"2.0.0"}`}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "out")
+			if test.files != nil {
+				if err := os.Mkdir(dir, 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for file, text := range test.files {
+				if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			l, err := Open(dir, &Options{ReadOnly: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			said := l.Writable(t.Context())
+			if entries, err := os.ReadDir(dir); len(entries) != len(test.files) || test.files != nil && err != nil {
+				t.Errorf("the directory has %v now, %v", entries, err)
+			}
+			writer, err := Open(dir, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data := contenttest.Bytes(10)
+			did := writer.Push(t.Context(), content.Of(content.OCILayerGzip, data), content.FromBytes(data))
+			if (said == nil) != test.ok || fmt.Sprint(said) != fmt.Sprint(did) {
+				t.Errorf("Writable: %v, Push: %v", said, did)
+			}
+		})
 	}
 }
