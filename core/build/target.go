@@ -35,7 +35,7 @@ type target struct {
 // moved is how a blob came to the target.
 type moved struct {
 	how  content.Transfer
-	size int64
+	desc content.Descriptor
 }
 
 func newTarget(r *Run, repo content.Repository, name string) *target {
@@ -47,12 +47,12 @@ func newTarget(r *Run, repo content.Repository, name string) *target {
 	return t
 }
 
-// note remembers how a blob came here; the first answer counts, since each blob is asked for several times.
+// note remembers how a blob came here. Each is asked for several times, perhaps at once, and who only found it here may be the first to say so.
 func (t *target) note(desc content.Descriptor, how content.Transfer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if _, ok := t.sent[desc.Digest]; !ok {
-		t.sent[desc.Digest] = moved{how, desc.Size}
+	if known, ok := t.sent[desc.Digest]; !ok || known.how == content.Present {
+		t.sent[desc.Digest] = moved{how, desc}
 	}
 }
 
@@ -64,7 +64,7 @@ func (t *target) counts() (bytes int64, uploaded, mounted, present int) {
 		switch m.how {
 		case content.Uploaded:
 			uploaded++
-			bytes += m.size
+			bytes += m.desc.Size
 		case content.Mounted:
 			mounted++
 		default:
