@@ -254,7 +254,7 @@ func (s *source) fetchForeign(ctx context.Context, desc content.Descriptor) (io.
 	if len(allowed.URLs) == 0 {
 		return nil, fmt.Errorf("foreign layer %s: %w", desc.Digest, failure)
 	}
-	r, err := s.run.engine.registry.FetchForeign(ctx, allowed)
+	r, err := s.run.registry.FetchForeign(ctx, allowed)
 	if err == nil || ctx.Err() != nil {
 		return r, err
 	}
@@ -274,11 +274,15 @@ func (a *access) open(ctx context.Context, ref transport.Reference, write bool) 
 			return nil, err
 		}
 	}
-	return transport.Open(ctx, ref, &transport.Options{
+	opts := &transport.Options{
 		Registry: a.client,
 		Write:    write,
 		Path:     func(p string) (string, error) { return a.run.outPath(p, write) },
-	})
+	}
+	if a.run.plan != nil {
+		return a.openPlanned(ctx, ref, write, opts)
+	}
+	return transport.Open(ctx, ref, opts)
 }
 
 // mayUse asks the policy for a registry repository.

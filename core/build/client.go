@@ -11,7 +11,6 @@ import (
 
 	"github.com/imgscript/imgscript/core/auth"
 	"github.com/imgscript/imgscript/core/content"
-	"github.com/imgscript/imgscript/core/registry"
 	"github.com/imgscript/imgscript/core/transport"
 )
 
@@ -20,7 +19,7 @@ import (
 type Client struct {
 	run   *Run
 	ref   transport.Reference
-	repo  *registry.Repository
+	repo  remote
 	write bool
 }
 
@@ -59,11 +58,7 @@ func (r *Run) clientOf(ref transport.Reference, a *access, write bool) (*Client,
 	if err := r.mayUse(ref, write); err != nil {
 		return nil, err
 	}
-	repo := a.client.Repository(ref.Host, ref.Repository)
-	if write {
-		repo = repo.Direct()
-	}
-	return &Client{run: r, ref: ref, repo: repo, write: write}, nil
+	return &Client{run: r, ref: ref, repo: a.remote(ref, write), write: write}, nil
 }
 
 // Repository names the client's repository, "host/name".
@@ -125,7 +120,15 @@ func (c *Client) PutManifest(tag, mediaType string, data []byte) (content.Descri
 	if err := c.mayTag(); err != nil {
 		return content.Descriptor{}, 0, err
 	}
-	return c.repo.PutManifest(c.run.ctx, tag, mediaType, data)
+	tags, err := c.moves(tag, content.Of(mediaType, data).Digest)
+	if err != nil {
+		return content.Descriptor{}, 0, err
+	}
+	desc, status, err := c.repo.PutManifest(c.run.ctx, tag, mediaType, data)
+	if err == nil {
+		c.note(Write{Op: "manifest_upload", Digest: desc.Digest, MediaType: desc.MediaType, Size: desc.Size, Tags: tags})
+	}
+	return desc, status, err
 }
 
 // Delete removes a tag, or a manifest by digest.
@@ -133,7 +136,40 @@ func (c *Client) Delete(ref string) error {
 	if err := c.mayTag(); err != nil {
 		return err
 	}
-	return c.repo.Delete(c.run.ctx, ref)
+	tags, err := c.moves(ref, "")
+	if err != nil {
+		return err
+	}
+	if err := c.repo.Delete(c.run.ctx, ref); err != nil {
+		return err
+	}
+	w := Write{Op: "delete", Tags: tags}
+	if len(tags) == 0 {
+		w.Digest = digest.Digest(ref)
+	}
+	c.note(w)
+	return nil
+}
+
+// moves is what a plan says of a tag that is about to be set or deleted; nil outside of a plan and for a digest.
+func (c *Client) moves(ref string, to digest.Digest) ([]PlannedTag, error) {
+	if _, err := parseDigest(ref); c.run.plan == nil || ref == "" || err == nil {
+		return nil, nil
+	}
+	return moves(c.run.ctx, c.repo, []string{ref}, to)
+}
+
+// note adds a call to the plan, if there is one.
+func (c *Client) note(w Write) {
+	w.Target = c.Repository()
+	c.run.noteCall(w)
+}
+
+// noteBlob adds a call about one blob to the plan.
+func (c *Client) noteBlob(op, action, from, source string, desc content.Descriptor) {
+	c.note(Write{Op: op, From: from, Blobs: []PlannedBlob{{
+		Action: action, Kind: "blob", Digest: desc.Digest, Size: desc.Size, MediaType: desc.MediaType, Source: source,
+	}}})
 }
 
 // BlobExists reports whether the repository has a blob.
@@ -185,6 +221,13 @@ func (c *Client) Upload(at Origin, data *Blob, size int64, dgst digest.Digest) (
 	if size < 0 {
 		size = data.Size
 	}
+	if c.run.plan != nil {
+		desc, err := c.repo.Upload(c.run.ctx, data.Open, size, dgst)
+		if err == nil {
+			c.noteBlob("upload", ActionUpload, "", data.Name, desc)
+		}
+		return desc, err
+	}
 	watch := c.run.events.begin("upload "+data.Name+" to "+c.Repository(), size)
 	desc, err := c.repo.Upload(c.run.ctx, watch.watch(data.Open), size, dgst)
 	watch.end("uploaded", err)
@@ -199,7 +242,13 @@ func (c *Client) Mount(at Origin, dgst digest.Digest, from string) (bool, error)
 	if err := c.mayWrite(at, "mount"); err != nil {
 		return false, err
 	}
-	return c.repo.MountFrom(c.run.ctx, dgst, from)
+	mounted, err := c.repo.MountFrom(c.run.ctx, dgst, from)
+	if c.run.plan == nil || !mounted || err != nil {
+		return mounted, err
+	}
+	desc, err := c.repo.StatBlob(c.run.ctx, dgst)
+	c.noteBlob("mount", ActionMount, from, "", desc)
+	return mounted, err
 }
 
 // CopyBlob brings a blob here from another repository, by a mount where that works; from is "name" on this registry, or "host/name".
@@ -217,7 +266,7 @@ func (c *Client) CopyBlob(at Origin, dgst digest.Digest, from string) (content.T
 	if err != nil {
 		return 0, err
 	}
-	src, err := c.run.clientOf(ref, &access{c.run, c.run.engine.registry}, false)
+	src, err := c.run.clientOf(ref, &access{c.run, c.run.registry}, false)
 	if err != nil {
 		return 0, err
 	}
@@ -225,7 +274,11 @@ func (c *Client) CopyBlob(at Origin, dgst digest.Digest, from string) (content.T
 	if err != nil {
 		return 0, err
 	}
-	return c.repo.Mount(c.run.ctx, desc, src.repo.Sources(desc), content.FromFetcher(src.repo, desc))
+	how, err := c.repo.Mount(c.run.ctx, desc, src.repo.Sources(desc), content.FromFetcher(src.repo, desc))
+	if err == nil {
+		c.noteBlob("copy_blob", actionOf(how), src.Repository(), "", desc)
+	}
+	return how, err
 }
 
 // Referrers lists the manifests whose subject is a digest; artifactType "" lists all.

@@ -170,6 +170,7 @@ func (c *copying) do(ctx context.Context, step *step) ([]Copied, error) {
 
 // prepared is a copy of one reference of which only the tag is missing.
 type prepared struct {
+	from    transport.Reference
 	root    root
 	target  *target
 	tags    []string // one or none
@@ -186,7 +187,7 @@ func (c *copying) prepare(ctx context.Context, ref transport.Reference, tag stri
 	if want := c.to.Digest; want != "" && want != from.desc.Digest {
 		return nil, fmt.Errorf("%s: %w: it is %s that would be copied", c.to, content.ErrVerification, from.desc.Digest)
 	}
-	p := &prepared{root: from, target: newTarget(c.run, c.dst, c.to.Name())}
+	p := &prepared{from: ref, root: from, target: newTarget(c.run, c.dst, c.to.Name())}
 	names := []string{from.desc.Digest.String()}
 	if tag != "" {
 		p.tags, names = []string{tag}, []string{tag}
@@ -287,6 +288,9 @@ func (c *copying) finish(ctx context.Context, step *step, p *prepared) error {
 	if err := step.gate(ctx); err != nil {
 		return err
 	}
+	if err := c.note(ctx, step, p); err != nil {
+		return err
+	}
 	done := Copied{Target: c.to.Name(), Digest: p.root.desc.Digest, MediaType: p.root.desc.MediaType}
 	if p.related != nil {
 		if err := p.related.finish(ctx); err != nil {
@@ -363,6 +367,9 @@ func (c *copying) ahead(ctx context.Context, working *sync.WaitGroup, tags []str
 					return err
 				})
 			})
+			if c.run.plan != nil {
+				<-one.done // as steps do in a plan
+			}
 		}
 	})
 	return queue

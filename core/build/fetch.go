@@ -142,7 +142,7 @@ func (r *Run) get(ctx context.Context, address string, want content.Descriptor) 
 	if err := r.mayFetch(address); err != nil {
 		return nil, err
 	}
-	body, err := r.engine.registry.FetchURL(ctx, address, want)
+	body, err := r.registry.FetchURL(ctx, address, want)
 	return body, webError(address, err)
 }
 

@@ -78,13 +78,13 @@ func (r *Run) Image(at Origin, baseRef string, opts *ImageOptions) (*Image, erro
 // accessFor is the way to registries with credentials of its own in front.
 func (r *Run) accessFor(m auth.Map) (*access, error) {
 	if len(m) == 0 {
-		return &access{run: r, client: r.engine.registry}, nil
+		return &access{run: r, client: r.registry}, nil
 	}
 	keychain, err := r.keychain(m)
 	if err != nil {
 		return nil, err
 	}
-	return &access{run: r, client: r.engine.registry.With(keychain)}, nil
+	return &access{run: r, client: r.registry.With(keychain)}, nil
 }
 
 // keychain asks an auth map first and the engine's sources then. Key files are read as all files are, by the run's policy.

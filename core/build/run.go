@@ -12,6 +12,7 @@ import (
 
 	"github.com/imgscript/imgscript/core/image"
 	"github.com/imgscript/imgscript/core/layer"
+	"github.com/imgscript/imgscript/core/registry"
 )
 
 // Options says what a run may read and what it starts from. nil and the zero value: the root is the working directory.
@@ -28,6 +29,9 @@ type Options struct {
 	Epoch time.Time
 	// Policy is asked before anything outside the root, the network or a repository is touched; nil is DefaultPolicy.
 	Policy *Policy
+	// Plan makes a run that writes nothing but the cache: Report.Plan says what it would write. Layers are built, and what is read later in the run is as if all
+	// before had been written. The policy is asked as always. Of registries, rights to read are enough.
+	Plan bool
 	// Events is told what goes on, from many goroutines but one call at a time; nil drops it.
 	Events func(Event)
 }
@@ -36,6 +40,8 @@ type Options struct {
 // methods, and those of what it hands out, are for the goroutine that [Engine.Do] called; what they start runs beside it.
 type Run struct {
 	engine   *Engine
+	registry *registry.Client // the engine's; in a plan it only reads
+	plan     *planning        // nil in a run that writes
 	opts     Options
 	platform image.Platform
 	tree     *layer.Tree
@@ -64,6 +70,7 @@ type Report struct {
 	Saved    []Saved  // in program order
 	Copied   []Copied // in program order; of a copy that failed what it had written before
 	Unsaved  []string // references whose save or copy did not end, in program order; only of a failed run
+	Plan     *Plan    // of a run with Options.Plan, whose Saved and Copied are what would be; of a failed one what it had planned by then
 	Warnings []string
 }
 
@@ -127,6 +134,10 @@ func (e *Engine) newRun(ctx context.Context, opts *Options) (*Run, error) {
 	r.opts.Epoch = r.opts.Epoch.UTC().Truncate(time.Second)
 	if err := r.openTree(); err != nil {
 		return nil, err
+	}
+	r.registry = e.registry
+	if r.opts.Plan {
+		r.registry, r.plan = e.registry.ReadOnly(), &planning{cache: e.cache}
 	}
 	r.events.f = r.opts.Events
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
@@ -193,7 +204,7 @@ func (r *Run) outcome(ctx context.Context, err error) error {
 
 // report collects the outcome of all saves.
 func (r *Run) report() *Report {
-	rep := &Report{Warnings: r.events.warnings}
+	rep := &Report{Warnings: r.events.warnings, Plan: r.plan.report()}
 	for _, s := range r.saved {
 		if s.future.step.err == nil {
 			rep.Saved = append(rep.Saved, s.future.value)

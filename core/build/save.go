@@ -177,7 +177,10 @@ func (s *save) skip(ctx context.Context, step *step, t *target, src content.Fetc
 	if err != nil {
 		return Saved{}, err
 	}
-	return saved, step.gate(ctx)
+	if err := step.gate(ctx); err != nil {
+		return Saved{}, err
+	}
+	return saved, s.note(ctx, step, t, &saved, src, root, true)
 }
 
 // publish sends what is not there yet, and when everything before in the program succeeded, the document itself with its tags.
@@ -190,6 +193,9 @@ func (s *save) publish(ctx context.Context, step *step, t *target, src content.F
 		return Saved{}, err
 	}
 	if err := step.gate(ctx); err != nil {
+		return Saved{}, err
+	}
+	if err := s.note(ctx, step, t, &saved, src, root, false); err != nil {
 		return Saved{}, err
 	}
 	return saved, content.PushMended(ctx, t.repo, src, root, data, s.tags, &content.CopyOptions{SkipForeign: s.opts.LeaveForeign})
@@ -361,12 +367,12 @@ func (i *Image) Sync(at Origin, opts *SyncOptions) *Future[struct{}] {
 	if i.target.Transport == "" {
 		return failedFuture[struct{}](i.run, at, "sync", fmt.Errorf("the image has no target: name one, as in image(%q, \"registry/repository\")", i.Base()))
 	}
-	return async(i.run, at, "sync", true, s.needs(), func(ctx context.Context, _ *step) (struct{}, error) {
-		return struct{}{}, s.sync(ctx)
+	return async(i.run, at, "sync", true, s.needs(), func(ctx context.Context, step *step) (struct{}, error) {
+		return struct{}{}, s.sync(ctx, step)
 	})
 }
 
-func (s *save) sync(ctx context.Context) error {
+func (s *save) sync(ctx context.Context, step *step) error {
 	repo, err := s.image.base.access.open(ctx, s.ref, true)
 	if err != nil {
 		return err
@@ -381,11 +387,17 @@ func (s *save) sync(ctx context.Context) error {
 		if err := s.sendLayers(ctx, t, img, nil); err != nil {
 			return err
 		}
-		return t.failed.error()
+		if err := t.failed.error(); err != nil {
+			return err
+		}
+		return s.noteSync(ctx, step, t, img, img.Descriptor())
 	}
 	from, err := s.image.base.resolve().get(ctx)
 	if err != nil {
 		return err
 	}
-	return s.copy(ctx, t, from.src, from.desc)
+	if err := s.copy(ctx, t, from.src, from.desc); err != nil {
+		return err
+	}
+	return s.noteSync(ctx, step, t, from.src, from.desc)
 }

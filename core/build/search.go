@@ -162,7 +162,7 @@ func (s *search) locate(ctx context.Context, desc content.Descriptor) ([]string,
 		if ref.Transport != "docker" || s.run.mayUse(ref, false) != nil {
 			continue
 		}
-		there, err := s.access.client.Repository(ref.Host, ref.Repository).StatBlob(ctx, desc.Digest)
+		there, err := s.access.remote(ref, false).StatBlob(ctx, desc.Digest)
 		switch {
 		case errors.Is(err, content.ErrNotFound):
 			missing++

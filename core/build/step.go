@@ -91,6 +91,11 @@ func (s *step) protect(work func(ctx context.Context, s *step) error) (err error
 	if err := context.Cause(s.ctx); err != nil {
 		return err
 	}
+	if s.effect && s.run.plan != nil { // one after the other: which of two is given a blob that both need must not depend on which is faster
+		if err := s.gate(s.ctx); err != nil {
+			return err
+		}
+	}
 	return work(s.ctx, s)
 }
 

@@ -166,6 +166,9 @@ func (t *target) first(ctx context.Context, desc content.Descriptor, from []stri
 
 // send moves one blob in the cheapest way.
 func (t *target) send(ctx context.Context, desc content.Descriptor, from []string, open content.Opener) (content.Transfer, error) {
+	if t.run.plan != nil {
+		return t.transfer(ctx, desc, from, open) // nothing is under way
+	}
 	watch := t.run.events.begin("push "+short(desc.Digest)+" to "+t.name, desc.Size)
 	how, err := t.transfer(ctx, desc, from, watch.watch(open))
 	watch.end(how.String(), err)
