@@ -36,6 +36,8 @@ type Options struct {
 	Platform string
 	// Epoch is the time of files and of changed images; zero is 1970-01-01.
 	Epoch time.Time
+	// Plan makes runs that write nothing but the cache: Report.Plan of a result says what they would write.
+	Plan bool
 	// Predeclared adds names of the embedding program to those of api.star, or replaces them.
 	Predeclared starlark.StringDict
 	// Modules are what load("@host/name", …) finds, by "host/name".
@@ -57,7 +59,7 @@ type Result struct {
 	Globals starlark.StringDict
 	// Value is what the function of a Call returned.
 	Value starlark.Value
-	// Report tells of what was saved.
+	// Report tells of what was saved, or, with Options.Plan, would be.
 	Report *build.Report
 }
 
@@ -102,7 +104,7 @@ func (rt *Runtime) exec(ctx context.Context, name string, f func(*session) error
 	s := newSession(rt, file)
 	report, err := engine.Do(ctx, &build.Options{
 		Root: root, Files: rt.opts.Files, Dir: path.Dir(file), Platform: rt.opts.Platform, Epoch: rt.opts.Epoch,
-		Policy: rt.opts.Policy, Events: rt.opts.Events,
+		Policy: rt.opts.Policy, Plan: rt.opts.Plan, Events: rt.opts.Events,
 	}, func(run *build.Run) error {
 		s.run = run
 		return s.on(s.newThread(file), func() error { return f(s) })

@@ -19,6 +19,8 @@ type job struct {
 	flags  *runFlags
 	script script
 	opts   starlib.Options
+
+	planned *plannedFlags // of run alone
 }
 
 func newJob(cmd *cobra.Command, arg string, flags *runFlags) (*job, error) {
@@ -38,6 +40,24 @@ func newJob(cmd *cobra.Command, arg string, flags *runFlags) (*job, error) {
 	}
 	j.opts.Epoch, err = epoch(flags.epoch, os.Getenv("SOURCE_DATE_EPOCH"))
 	return j, err
+}
+
+// opened does something with an engine, and closes it. do closes the display before it tells its outcome.
+func (j *job) opened(ctx context.Context, do func(ctx context.Context, engine *build.Engine, display progress.Display) error) error {
+	stderr := j.cmd.ErrOrStderr()
+	display := progress.New(stderr, progress.Choose(j.flags.output.progress, stderr))
+	ctx, stop := stopOnSignal(ctx, display)
+	defer stop()
+	engine, err := j.openEngine(display)
+	if err != nil {
+		display.Close()
+		return tellError(ctx, stderr, err)
+	}
+	err = do(ctx, engine, display)
+	if closing := engine.Close(); err == nil {
+		err = closing
+	}
+	return err
 }
 
 func (j *job) exec(ctx context.Context, engine *build.Engine, display progress.Display) (*starlib.Result, error) {

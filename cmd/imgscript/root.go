@@ -28,7 +28,7 @@ func newRootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SetUsageFunc(writeUsage)
 	root.SetHelpCommand(newHelpCommand())
-	root.AddCommand(newRunCommand(), newCopyCommand(), newLoginCommand(), newLogoutCommand(), newAuthCommand(), newCacheCommand(), newVersionCommand(),
+	root.AddCommand(newRunCommand(), newPlanCommand(), newCopyCommand(), newLoginCommand(), newLogoutCommand(), newAuthCommand(), newCacheCommand(), newVersionCommand(),
 		newCompletionCommand())
 	finish(root)
 	return root

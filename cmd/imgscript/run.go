@@ -18,6 +18,7 @@ import (
 
 func newRunCommand() *cobra.Command {
 	var flags runFlags
+	var planned plannedFlags
 	cmd := &cobra.Command{
 		Use:   "run FILE.star[:FUNCTION]",
 		Short: "Run a script",
@@ -27,35 +28,37 @@ Exit codes: 0 done, 1 the script failed, 2 usage, 3 registry or network, 4 crede
 5 lock, hermeticity or permission, 130 interrupted.`,
 		Example: `  imgscript run build.star
   imgscript run build.star:release --var version=1.4.2 --secret token=env:REGISTRY_TOKEN`,
-		Args: exactlyOne("a script's file"),
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-			if len(args) > 0 {
-				return nil, cobra.ShellCompDirectiveNoFileComp
-			}
-			return []string{"star"}, cobra.ShellCompDirectiveFilterFileExt
-		},
+		Args:              exactlyOne("a script's file"),
+		ValidArgsFunction: completeScript,
 	}
 	flags.add(cmd)
+	planned.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := planned.read(cmd.Flags().Changed); err != nil {
+			return err
+		}
 		job, err := newJob(cmd, args[0], &flags)
 		if err != nil {
 			return err
 		}
-		return job.run(cmd.Context())
+		job.planned = &planned
+		return job.opened(cmd.Context(), job.run)
 	}
 	return cmd
 }
 
+// completeScript lets shells complete the argument of commands that take a script.
+func completeScript(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return []string{"star"}, cobra.ShellCompDirectiveFilterFileExt
+}
+
 // run runs the script and tells its outcome: results on stdout, everything else on stderr.
-func (j *job) run(ctx context.Context) error {
-	stderr := j.cmd.ErrOrStderr()
-	display := progress.New(stderr, progress.Choose(j.flags.output.progress, stderr))
-	ctx, stop := stopOnSignal(ctx, display)
-	defer stop()
-	engine, err := j.openEngine(display)
-	if err != nil {
-		display.Close()
-		return tellError(ctx, stderr, err)
+func (j *job) run(ctx context.Context, engine *build.Engine, display progress.Display) error {
+	if err := j.checkPlan(ctx, engine, display); err != nil {
+		return err
 	}
 	start := time.Now()
 	result, err := j.exec(ctx, engine, display)
@@ -67,11 +70,7 @@ func (j *job) run(ctx context.Context) error {
 		display.Line(all.summary("saved", len(saved), time.Since(start)), progress.Summary)
 	}
 	display.Close()
-	err = j.tell(result.Report, err)
-	if closing := engine.Close(); err == nil {
-		err = closing
-	}
-	return err
+	return j.tell(result.Report, err)
 }
 
 // tell writes what was saved, and what went wrong.

@@ -58,14 +58,15 @@ func (w *Write) lines() []planLine {
 	}
 	list := []planLine{{name, head, true}}
 	for _, b := range w.Blobs {
-		text := fmt.Sprintf("  %s %s %s %d bytes %s", b.Action, b.Kind, b.Digest, b.Size, b.MediaType)
-		if b.DiffID != "" {
-			text += " diff ID " + b.DiffID.String()
-		}
+		text := fmt.Sprintf("  %s %s %s %d bytes ", b.Action, b.Kind, b.Digest, b.Size)
 		if b.Source != "" {
-			text += " " + b.Source
+			text += b.Source + " "
 		}
-		list = append(list, planLine{name, text, false})
+		text += "(" + b.MediaType
+		if b.DiffID != "" {
+			text += ", diff ID " + b.DiffID.String()
+		}
+		list = append(list, planLine{name, text + ")", false})
 	}
 	for _, t := range w.Tags {
 		list = append(list, planLine{name, fmt.Sprintf("  tag %s %s → %s", t.Name, orNone(t.Old), orNone(t.New)), false})

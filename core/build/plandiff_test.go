@@ -56,8 +56,8 @@ func TestPlanDiff(t *testing.T) {
 		{"in the middle", of(save("r/a", a, nil), save("r/b", b, []build.PlannedBlob{layer("upload", c)}), save("r/c", c, nil)),
 			of(save("r/a", a, nil), save("r/b", b, []build.PlannedBlob{layer("skip", c)}), save("r/c", c, nil)), []string{
 				"  save r/b",
-				fmt.Sprintf("-   upload layer %s 5 bytes text/x", c),
-				fmt.Sprintf("+   skip layer %s 5 bytes text/x", c),
+				fmt.Sprintf("-   upload layer %s 5 bytes (text/x)", c),
+				fmt.Sprintf("+   skip layer %s 5 bytes (text/x)", c),
 			}},
 	} {
 		if diff := cmp.Diff(test.want, test.one.Diff(test.two)); diff != "" {

@@ -3,6 +3,7 @@ package progress
 import (
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/mattn/go-runewidth"
+	"golang.org/x/term"
 )
 
 // lines writes whole lines, one call at a time.
@@ -51,6 +53,28 @@ func oneLine(s string) string {
 func fit(s string, width int) string {
 	c := runewidth.Condition{StrictEmojiNeutral: true}
 	return c.FillRight(c.Truncate(s, width, "…"), width)
+}
+
+// Cut makes one line of s with nothing in it that a terminal may act on, at most width wide, with an ellipsis where it is cut; 0 is any width.
+func Cut(s string, width int) string {
+	s = oneLine(s)
+	if width <= 0 {
+		return s
+	}
+	return (&runewidth.Condition{StrictEmojiNeutral: true}).Truncate(s, width, "…")
+}
+
+// Width is how many columns the terminal has that w is; 0 if it is none.
+func Width(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
 }
 
 func widthOf(s string) int {
