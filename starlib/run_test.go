@@ -83,7 +83,8 @@ type world struct {
 	opts       Options
 	printed    []string
 	warnings   []string
-	built      int // layers
+	built      int              // layers
+	thread     *starlark.Thread // that last called one of predeclared
 }
 
 // newWorld makes a world for a script, with those of the servers that its text names. Scripts that write nothing share a root.

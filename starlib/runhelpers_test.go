@@ -69,6 +69,7 @@ func (w *world) predeclared() starlark.StringDict {
 			if strings.HasPrefix(name, "remote_") || name == "entries" || name == "names" {
 				waitForSaves(thread, texts[0])
 			}
+			w.thread = thread
 			return fn(texts, last)
 		})
 	}
@@ -129,13 +130,11 @@ func (w *world) server(repository string) (*registrytest.Server, string) {
 }
 
 func (w *world) remoteTags(args []string, _ starlark.Value) (starlark.Value, error) {
-	s, repo := w.server(args[0])
-	return strings2list(s.Tags(repo)), nil
+	return strings2list(w.tagsIn(args[0])), nil
 }
 
 func (w *world) remoteBytes(args []string, _ starlark.Value) (starlark.Value, error) {
-	s, repo := w.server(args[0])
-	_, data, ok := s.Manifest(repo, args[1])
+	_, data, ok := w.manifestIn(args[0], args[1])
 	if !ok {
 		return starlark.None, nil
 	}
@@ -143,8 +142,7 @@ func (w *world) remoteBytes(args []string, _ starlark.Value) (starlark.Value, er
 }
 
 func (w *world) remoteManifest(args []string, _ starlark.Value) (starlark.Value, error) {
-	s, repo := w.server(args[0])
-	_, data, ok := s.Manifest(repo, args[1])
+	_, data, ok := w.manifestIn(args[0], args[1])
 	if !ok {
 		return nil, fmt.Errorf("there is no %s in %s", args[1], args[0])
 	}
@@ -161,8 +159,7 @@ func (w *world) remoteConfig(args []string, _ starlark.Value) (starlark.Value, e
 
 // blobOf is a blob of an image that a function picks.
 func (w *world) blobOf(repository, ref string, pick func(*content.Document) content.Descriptor) ([]byte, error) {
-	s, repo := w.server(repository)
-	desc, data, ok := s.Manifest(repo, ref)
+	desc, data, ok := w.manifestIn(repository, ref)
 	if !ok {
 		return nil, fmt.Errorf("there is no %s in %s", ref, repository)
 	}
@@ -170,7 +167,7 @@ func (w *world) blobOf(repository, ref string, pick func(*content.Document) cont
 	if err != nil {
 		return nil, err
 	}
-	blob, ok := s.Blob(repo, pick(doc).Digest)
+	blob, ok := w.blobIn(repository, pick(doc).Digest)
 	if !ok {
 		return nil, fmt.Errorf("%s of %s has no such blob", ref, repository)
 	}
@@ -178,8 +175,7 @@ func (w *world) blobOf(repository, ref string, pick func(*content.Document) cont
 }
 
 func (w *world) remoteBlob(args []string, _ starlark.Value) (starlark.Value, error) {
-	s, repo := w.server(args[0])
-	data, ok := s.Blob(repo, digest.Digest(args[1]))
+	data, ok := w.blobIn(args[0], digest.Digest(args[1]))
 	if !ok {
 		return starlark.None, nil
 	}

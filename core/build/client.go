@@ -222,15 +222,25 @@ func (c *Client) Upload(at Origin, data *Blob, size int64, dgst digest.Digest) (
 		size = data.Size
 	}
 	if c.run.plan != nil {
-		desc, err := c.repo.Upload(c.run.ctx, data.Open, size, dgst)
-		if err == nil {
-			c.noteBlob("upload", ActionUpload, "", data.Name, desc)
-		}
-		return desc, err
+		return c.planUpload(data, size, dgst)
 	}
 	watch := c.run.events.begin("upload "+data.Name+" to "+c.Repository(), size)
 	desc, err := c.repo.Upload(c.run.ctx, watch.watch(data.Open), size, dgst)
 	watch.end("uploaded", err)
+	return desc, err
+}
+
+// planUpload is Upload of a plan. Data that is at hand is held to what was said of it now; other data is when it is sent.
+func (c *Client) planUpload(data *Blob, size int64, dgst digest.Digest) (content.Descriptor, error) {
+	if memory := data.inMemory(); memory != nil && dgst != "" {
+		if err := content.CheckBytes(content.Descriptor{Digest: dgst, Size: size}, memory); err != nil {
+			return content.Descriptor{}, fmt.Errorf("push %s: %w", c.Repository(), err)
+		}
+	}
+	desc, err := c.repo.Upload(c.run.ctx, data.Open, size, dgst)
+	if err == nil {
+		c.noteBlob("upload", ActionUpload, "", data.Name, desc)
+	}
 	return desc, err
 }
 

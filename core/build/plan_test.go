@@ -347,6 +347,24 @@ func TestPlanOfForeignLayers(t *testing.T) {
 	wantPlanned(t, planned.Plan, did)
 }
 
+// TestPlanAsksThePolicyOfForeignLayers: a layer that could only be read from a host that is not allowed.
+func TestPlanAsksThePolicyOfForeignLayers(t *testing.T) {
+	f := newForeign(t)
+	f.push(t, "https://files.example/layer")
+	policy := &build.Policy{Push: func(string) error { return nil }, Net: func(host string) error {
+		if strings.HasPrefix(host, "files.") {
+			return fmt.Errorf("%w: says the test", build.ErrPolicy)
+		}
+		return nil
+	}}
+	for _, plan := range []bool{true, false} {
+		_, err := f.engine.Do(t.Context(), &build.Options{Plan: plan, Policy: policy}, copyTo("src.example/base:v1", "dst.example/copy:v1"))
+		if !errors.Is(err, build.ErrPolicy) {
+			t.Errorf("plan %t: got %v, want ErrPolicy", plan, err)
+		}
+	}
+}
+
 // TestPlanOfFailure: a plan that fails says why, as the run would, and what it had planned by then.
 func TestPlanOfFailure(t *testing.T) {
 	to := registrytest.New(t, nil)

@@ -22,7 +22,8 @@ import (
 // writes so far. Everything in a run that could write opens its repositories here; that nothing else is sent, the registry client sees to, which is one that
 // only reads. nil is that of a run that writes.
 type planning struct {
-	cache *cache.Cache
+	cache   *cache.Cache
+	mayRead func(address string) error // a URL that a document names
 
 	mu       sync.Mutex
 	overlays map[string]*content.Overlay // by location
@@ -150,6 +151,11 @@ func (p *plannedRepository) Mount(ctx context.Context, desc content.Descriptor, 
 	if err != nil || how == content.Present {
 		return how, err
 	}
+	if content.IsForeign(desc) && len(from) == 0 {
+		if err := p.plan.mayReadOne(desc); err != nil {
+			return how, err
+		}
+	}
 	return how, p.Push(ctx, desc, open)
 }
 
@@ -162,6 +168,20 @@ func (p *plannedRepository) having(ctx context.Context, desc content.Descriptor,
 		}
 	}
 	return have
+}
+
+// mayReadOne asks the policy whether a foreign layer that is in no repository could be read from one of its URLs.
+func (p *planning) mayReadOne(desc content.Descriptor) error {
+	var refused error
+	for _, address := range desc.URLs {
+		if refused = p.mayRead(address); refused == nil {
+			return nil
+		}
+	}
+	if refused != nil {
+		return fmt.Errorf("foreign layer %s: %w", desc.Digest, refused)
+	}
+	return nil
 }
 
 // neighbour is the view of another repository, "host/name".

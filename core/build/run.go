@@ -137,7 +137,7 @@ func (e *Engine) newRun(ctx context.Context, opts *Options) (*Run, error) {
 	}
 	r.registry = e.registry
 	if r.opts.Plan {
-		r.registry, r.plan = e.registry.ReadOnly(), &planning{cache: e.cache}
+		r.registry, r.plan = e.registry.ReadOnly(), &planning{cache: e.cache, mayRead: r.mayRead}
 	}
 	r.events.f = r.opts.Events
 	r.ctx, r.cancel = context.WithCancelCause(ctx)

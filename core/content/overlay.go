@@ -54,6 +54,12 @@ var _ interface {
 	ReferrerKeeper
 } = (*View)(nil)
 
+// opening is the context key of a blob that is being opened: who opens it may look for it in several places, of which this very one can be one.
+type opening struct {
+	overlay *Overlay
+	digest  digest.Digest
+}
+
 // Over returns a view of r, which it only reads.
 func (o *Overlay) Over(r Repository) *View { return &View{below: r, Overlay: o} }
 
@@ -81,8 +87,8 @@ func (v *View) Fetch(ctx context.Context, desc Descriptor) (io.ReadCloser, error
 		v.mu.RLock()
 		blob, ok := v.blobs[desc.Digest]
 		v.mu.RUnlock()
-		if ok {
-			return blob.open.Verified(ctx, desc)
+		if within := (opening{v.Overlay, desc.Digest}); ok && ctx.Value(within) == nil {
+			return blob.open.Verified(context.WithValue(ctx, within, true), desc)
 		}
 		return v.below.Fetch(ctx, desc)
 	}

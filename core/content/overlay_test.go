@@ -89,6 +89,26 @@ func TestOverlayOpensBlobsWhenTheyAreRead(t *testing.T) {
 	}
 }
 
+// What opens a blob may look for it in the very repository that is said to have it.
+func TestOverlayDoesNotOpenABlobToOpenIt(t *testing.T) {
+	below := new(content.Memory)
+	o := new(content.Overlay).Over(below)
+	data := contenttest.Bytes(50)
+	desc := content.Of(content.OCILayerGzip, data)
+	if err := o.Push(t.Context(), desc, content.FromFetcher(o, desc)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.Fetch(t.Context(), desc); !errors.Is(err, content.ErrNotFound) {
+		t.Errorf("a blob that is nowhere: %v, want ErrNotFound", err)
+	}
+	push(t, below, content.OCILayerGzip, data)
+	for range 2 {
+		if got, err := content.ReadAll(t.Context(), o, desc); err != nil || !slices.Equal(got, data) {
+			t.Errorf("a blob that is below: %v", err)
+		}
+	}
+}
+
 // listing is a repository that lists its names and what refers to something.
 type listing struct {
 	*content.Memory

@@ -22,8 +22,11 @@ func (r *Repository) Foresee(ctx context.Context, desc content.Descriptor, from 
 		return content.Uploaded, nil
 	}
 	there, err := u.look(ctx, false)
-	if errors.Is(err, ErrDenied) { // who may only read, and a server that gives no token for less than all that is asked for
-		there, err = r.Exists(ctx, content.Descriptor{MediaType: content.OctetStream, Digest: desc.Digest, Size: desc.Size})
+	if errors.Is(err, ErrDenied) { // perhaps not to who only reads, by a server that gives no token for less than all that is asked for
+		found, refused := r.Exists(ctx, content.Descriptor{MediaType: content.OctetStream, Digest: desc.Digest, Size: desc.Size})
+		if !errors.Is(refused, ErrDenied) {
+			there, err = found, refused
+		}
 	}
 	switch {
 	case err == nil && there:
