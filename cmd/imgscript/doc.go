@@ -1,12 +1,13 @@
 // Command imgscript builds and moves container images as a Starlark script says, without Docker, a daemon or root.
 //
 //	imgscript run build.star
+//	imgscript plan build.star
 //	imgscript copy alpine:3 reg.example.com/mirror/alpine
 //	imgscript login reg.example.com
 //
 // The commands and their flags are in its help. This package holds flags, the terminal and exit codes; what a script can do is package starlib's.
 //
-// stdout carries results alone: a line for each saved or copied image, in program order, those saved before a failure included, and what login,
+// stdout carries results alone: a line for each saved or copied image, in program order, those saved before a failure included, a plan, and what login,
 // logout, auth explain and the cache commands tell. stderr carries what scripts print, warnings, progress and errors.
 //
 // # Exit codes

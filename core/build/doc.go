@@ -48,6 +48,12 @@
 //
 // Manifests, configs and layers that were built are kept in the cache. Layers of a base are not read unless they have to be sent to another registry.
 //
+// # Plans
+//
+// A run with Options.Plan writes nothing but the cache. Report.Plan says what it would write: every blob with its digest and how it would come to its target, every
+// tag with what it was and what it would be. What such a run reads later is as if it had written: a planned tag names the planned image, also as a
+// base, and one that would be deleted is missing. A run holds itself to an earlier plan by planning again and comparing ([Plan.Diff]).
+//
 // # What a run may touch
 //
 // Local paths are relative to Options.Dir, or with "//" to the root, and are read below the root alone, whatever links say. A [Policy] is asked
@@ -62,5 +68,7 @@
 //   - save.go: one save; target.go: blobs on their way to a repository; flight.go: each once; failures.go: which failure of several is told.
 //   - copy.go: copies of one reference or of all tags; related.go: what refers to what is copied.
 //   - client.go: calls of the registry protocol in program order; fetch.go: files behind URLs; source.go: local paths.
+//   - plan.go: what a run would write; planned.go: repositories as they would be; plannedwrite.go: what saves and copies say of themselves; plandiff.go: what
+//     differs in two plans.
 //   - event.go: what goes on, for progress bars; policy.go: permissions; engine.go: what runs share.
 package build

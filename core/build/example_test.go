@@ -86,6 +86,48 @@ func ExampleRun_Copy() {
 	// Output: oci:released v1 true
 }
 
+// A plan says what a run would write, and writes nothing. What is read in it later is as if it had been written.
+func ExamplePlan() {
+	root, err := os.MkdirTemp("", "example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(root)
+	engine, err := build.NewEngine(nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer engine.Close()
+
+	report, err := engine.Do(context.Background(), &build.Options{Root: root, Plan: true}, func(run *build.Run) error {
+		base, err := run.Image(build.Caller(), "scratch", &build.ImageOptions{Target: "oci:base"})
+		if err != nil {
+			return err
+		}
+		base.Save(build.Caller(), nil)
+		app, err := run.Image(build.Caller(), "oci:base", &build.ImageOptions{Target: "oci:app:v1"}) // which is only planned
+		if err != nil {
+			return err
+		}
+		app.Configure(build.Caller(), "the command", image.Changes{Cmd: []string{"/app"}})
+		app.Save(build.Caller(), nil)
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, w := range report.Plan.Writes {
+		uploads, _ := w.Count(build.ActionUpload)
+		fmt.Printf("%s %s: %d blobs, tag %s\n", w.Op, w.Target, uploads, w.Tags[0].Name)
+	}
+	_, err = os.Stat(filepath.Join(root, "app"))
+	fmt.Println("written:", err == nil)
+	// Output:
+	// save oci:base: 1 blobs, tag latest
+	// save oci:app: 1 blobs, tag v1
+	// written: false
+}
+
 // The error of a run names the first step that failed, where it was asked for, and what needed it.
 func ExampleStepError() {
 	root, err := os.MkdirTemp("", "example")
