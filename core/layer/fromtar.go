@@ -70,15 +70,10 @@ func sniff(in *bufio.Reader) (string, error) {
 	if err != nil && err != io.EOF {
 		return "", err
 	}
-	switch {
-	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
-		return Gzip, nil
-	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		return Zstd, nil
-	case bytes.HasPrefix(head, []byte("BZh")), bytes.HasPrefix(head, []byte{0xfd, '7', 'z', 'X'}):
+	if bytes.HasPrefix(head, []byte("BZh")) || bytes.HasPrefix(head, []byte{0xfd, '7', 'z', 'X'}) {
 		return "", fmt.Errorf("%w: compressed by something other than gzip and zstd", ErrTar)
 	}
-	return None, nil
+	return CompressionOf(head), nil
 }
 
 // copyTar copies in to w and walks the archive in it.
