@@ -27,7 +27,8 @@ var arrows = []struct {
 	{"core/image", []string{"core/content", "core/layer"}},
 	{"core/registry", []string{"core/auth", "core/content"}},
 	{"core/registry/registryconfig", []string{"core/auth", "core/nearest", "core/registry"}},
-	{"core/layout", []string{"core/atomicfile", "core/content"}},
+	{"core/layout", []string{"core/atomicfile", "core/content", "core/layer"}},
+	{"core/rootfs", []string{"core/content", "core/layer"}},
 	{"core/transport", []string{"core/content", "core/layout", "core/registry"}},
 	{"core/build", []string{"core/atomicfile", "core/auth", "core/cache", "core/content", "core/image", "core/layer", "core/layout", "core/registry", "core/transport"}},
 	{"starlib", []string{"core/auth", "core/build", "core/content", "core/image", "core/layer", "core/nearest", "core/registry"}}, // core/build and what it hands out
@@ -59,7 +60,7 @@ var keepers = []struct {
 	{"github.com/olareg/olareg", []string{"core/registry/registrytest"}},
 	{"net/http", []string{"core/auth", "core/registry", "core/registry/registrytest", "core/build", "bench"}}, // core/build: fetch
 	{"os/exec", []string{"core/auth", "bench"}},                                                               // credential helpers
-	{"archive/tar", []string{"core/layer", "core/registry/registrytest", "bench"}},
+	{"archive/tar", []string{"core/layer", "core/layout", "core/rootfs", "core/registry/registrytest", "bench"}},
 	{"testing", []string{"core/content/contenttest"}},
 }
 
