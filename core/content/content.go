@@ -124,6 +124,11 @@ type TagPusher interface {
 	PushTagged(ctx context.Context, desc Descriptor, open Opener, tag string) error
 }
 
+// NamesPusher is a target that stores a manifest and gives it all its names in one step; without one it is stored for itself. It is for targets that are written as a whole.
+type NamesPusher interface {
+	PushNamed(ctx context.Context, desc Descriptor, open Opener, names []string) error
+}
+
 // ManifestReader is a source that resolves a name and reads the manifest or index behind it in one step. The bytes have the descriptor's digest
 // and size.
 type ManifestReader interface {

@@ -6,9 +6,12 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// PushTagged stores the document desc in dst and gives it every tag in order: in one step where dst can, and there is one tag.
+// PushTagged stores the document desc in dst and gives it every tag in order: in one step where dst can.
 // Without tags it is only stored. What it needs must be there already.
 func PushTagged(ctx context.Context, dst Repository, desc Descriptor, open Opener, tags []string) error {
+	if p, ok := dst.(NamesPusher); ok {
+		return p.PushNamed(ctx, desc, open, tags)
+	}
 	if p, ok := dst.(TagPusher); ok && len(tags) == 1 {
 		return p.PushTagged(ctx, desc, open, tags[0])
 	}

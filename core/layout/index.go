@@ -115,11 +115,11 @@ func newEntry(desc content.Descriptor, name string) (entry, error) {
 }
 
 // list gives desc an entry without a name, unless the layout lists it, by itself or in an index.
-func (x *index) list(ctx context.Context, l *Layout, desc content.Descriptor) error {
-	if err := x.adopt(ctx, l, desc); err != nil {
+func (x *index) list(ctx context.Context, src content.Fetcher, desc content.Descriptor) error {
+	if err := x.adopt(ctx, src, desc); err != nil {
 		return err
 	}
-	if _, err := x.find(ctx, l, desc.Digest); !errors.Is(err, content.ErrNotFound) {
+	if _, err := x.find(ctx, src, desc.Digest); !errors.Is(err, content.ErrNotFound) {
 		return err
 	}
 	e, err := newEntry(desc, "")
@@ -128,8 +128,8 @@ func (x *index) list(ctx context.Context, l *Layout, desc content.Descriptor) er
 }
 
 // name gives desc the name, in place of whatever has it, and drops its entry without a name.
-func (x *index) name(ctx context.Context, l *Layout, desc content.Descriptor, name string) error {
-	if err := x.adopt(ctx, l, desc); err != nil {
+func (x *index) name(ctx context.Context, src content.Fetcher, desc content.Descriptor, name string) error {
+	if err := x.adopt(ctx, src, desc); err != nil {
 		return err
 	}
 	e, err := newEntry(desc, name)
@@ -157,11 +157,11 @@ func sameContent(a, b content.Descriptor) bool {
 }
 
 // adopt drops the nameless entries of what the index desc contains: they are found through it.
-func (x *index) adopt(ctx context.Context, l *Layout, desc content.Descriptor) error {
+func (x *index) adopt(ctx context.Context, src content.Fetcher, desc content.Descriptor) error {
 	if !content.IsIndex(desc.MediaType) {
 		return nil
 	}
-	children, err := l.children(ctx, desc)
+	children, err := childrenOf(ctx, src, desc)
 	if err != nil {
 		return err
 	}

@@ -45,11 +45,16 @@ func (l *Layout) Referrers(ctx context.Context, subject digest.Digest, artifactT
 	if err != nil {
 		return nil, err
 	}
+	return x.referrers(ctx, l, subject, artifactType)
+}
+
+// referrers lists what refers to subject, of the images that x lists and src has.
+func (x *index) referrers(ctx context.Context, src content.Fetcher, subject digest.Digest, artifactType string) ([]content.Descriptor, error) {
 	var candidates []content.Descriptor
 	for _, e := range x.entries {
 		candidates = append(candidates, e.desc)
 		if refName(e.desc) == strings.ReplaceAll(subject.String(), ":", "-") && content.IsIndex(e.desc.MediaType) {
-			inside, err := l.children(ctx, e.desc)
+			inside, err := childrenOf(ctx, src, e.desc)
 			if err != nil {
 				return nil, err
 			}
@@ -62,7 +67,7 @@ func (l *Layout) Referrers(ctx context.Context, subject digest.Digest, artifactT
 		if !content.IsDocument(desc.MediaType) || slices.ContainsFunc(list, same) {
 			continue
 		}
-		found, ok := l.referrer(ctx, desc, subject)
+		found, ok := referrerOf(ctx, src, desc, subject)
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
 		}
@@ -73,9 +78,9 @@ func (l *Layout) Referrers(ctx context.Context, subject digest.Digest, artifactT
 	return list, nil
 }
 
-// referrer describes a manifest as a registry lists it (distribution-spec, "Listing Referrers"); false when subject is not its subject.
-func (l *Layout) referrer(ctx context.Context, desc content.Descriptor, subject digest.Digest) (content.Descriptor, bool) {
-	data, err := content.ReadAll(ctx, l, content.Descriptor{Digest: desc.Digest, Size: desc.Size})
+// referrerOf describes a manifest as a registry lists it (distribution-spec, "Listing Referrers"); false when subject is not its subject.
+func referrerOf(ctx context.Context, src content.Fetcher, desc content.Descriptor, subject digest.Digest) (content.Descriptor, bool) {
+	data, err := content.ReadAll(ctx, src, content.Descriptor{Digest: desc.Digest, Size: desc.Size})
 	if err != nil {
 		return content.Descriptor{}, false
 	}

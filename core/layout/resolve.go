@@ -56,14 +56,14 @@ func (l *Layout) Resolve(ctx context.Context, name string) (content.Descriptor, 
 	return desc, nil
 }
 
-func (x *index) resolve(ctx context.Context, l *Layout, name string) (content.Descriptor, error) {
+func (x *index) resolve(ctx context.Context, src content.Fetcher, name string) (content.Descriptor, error) {
 	if name == "" {
 		return x.only()
 	}
 	if d, err := content.ParseDigest(name); err == nil {
-		desc, err := x.find(ctx, l, d)
+		desc, err := x.find(ctx, src, d)
 		if errors.Is(err, content.ErrNotFound) {
-			return l.document(ctx, d)
+			return documentOf(ctx, src, d)
 		}
 		return desc, err
 	}
@@ -138,11 +138,11 @@ func (x *index) names() string {
 		if !e.isImage() {
 			continue
 		}
-		switch name := refName(e.desc); {
+		switch name, full := refName(e.desc), e.desc.Annotations[imageName]; {
+		case full != "" && (name == "" || name == tagOf(full)):
+			names = append(names, fmt.Sprintf("%.200q", full))
 		case name != "":
 			names = append(names, fmt.Sprintf("%.200q", name))
-		case e.desc.Annotations[imageName] != "":
-			names = append(names, fmt.Sprintf("%.200q", e.desc.Annotations[imageName]))
 		default:
 			names = append(names, e.desc.Digest.String())
 		}
@@ -192,7 +192,7 @@ func (l *Layout) Tag(ctx context.Context, desc content.Descriptor, name string) 
 
 // find looks for a manifest in the list and in the indexes that it names. What cannot be read is not looked into: layouts
 // that hold only some platforms of an index are common.
-func (x *index) find(ctx context.Context, l *Layout, d digest.Digest) (content.Descriptor, error) {
+func (x *index) find(ctx context.Context, src content.Fetcher, d digest.Digest) (content.Descriptor, error) {
 	seen := map[digest.Digest]bool{}
 	var queue []content.Descriptor
 	for _, e := range x.entries {
@@ -210,7 +210,7 @@ func (x *index) find(ctx context.Context, l *Layout, d digest.Digest) (content.D
 			continue
 		}
 		seen[desc.Digest] = true
-		children, err := l.children(ctx, desc)
+		children, err := childrenOf(ctx, src, desc)
 		if err != nil && ctx.Err() != nil {
 			return content.Descriptor{}, context.Cause(ctx)
 		}
@@ -219,9 +219,9 @@ func (x *index) find(ctx context.Context, l *Layout, d digest.Digest) (content.D
 	return content.Descriptor{}, fmt.Errorf("%s: %w", d, content.ErrNotFound)
 }
 
-// children returns what the index desc contains.
-func (l *Layout) children(ctx context.Context, desc content.Descriptor) ([]content.Descriptor, error) {
-	data, err := content.ReadAll(ctx, l, desc)
+// childrenOf returns what the index desc contains.
+func childrenOf(ctx context.Context, src content.Fetcher, desc content.Descriptor) ([]content.Descriptor, error) {
+	data, err := content.ReadAll(ctx, src, desc)
 	if err != nil {
 		return nil, err
 	}
@@ -232,9 +232,9 @@ func (l *Layout) children(ctx context.Context, desc content.Descriptor) ([]conte
 	return doc.Manifests, nil
 }
 
-// document describes the manifest d of the blobs, which no list names: its bytes say what it is. A blob of another kind is not found.
-func (l *Layout) document(ctx context.Context, d digest.Digest) (content.Descriptor, error) {
-	data, err := content.ReadAll(ctx, l, content.Descriptor{Digest: d, Size: -1})
+// documentOf describes the manifest d of the blobs, which no list names: its bytes say what it is. A blob of another kind is not found.
+func documentOf(ctx context.Context, src content.Fetcher, d digest.Digest) (content.Descriptor, error) {
+	data, err := content.ReadAll(ctx, src, content.Descriptor{Digest: d, Size: -1})
 	if err != nil {
 		return content.Descriptor{}, err
 	}
