@@ -58,8 +58,8 @@ var keepers = []struct {
 	{"go.yaml.in/yaml", []string{"core/registry/registryconfig"}},
 	{"github.com/vbauerster/mpb", []string{"cmd/imgscript/internal/progress"}},
 	{"github.com/olareg/olareg", []string{"core/registry/registrytest"}},
-	{"net/http", []string{"core/auth", "core/registry", "core/registry/registrytest", "core/build", "bench"}}, // core/build: fetch
-	{"os/exec", []string{"core/auth", "bench"}},                                                               // credential helpers
+	{"net/http", []string{"core/auth", "core/registry", "core/registry/registrytest", "core/build", "core/layout", "bench"}}, // core/build: fetch; core/layout: Docker's daemon
+	{"os/exec", []string{"core/auth", "bench"}},                                                                              // credential helpers
 	{"archive/tar", []string{"core/layer", "core/layout", "core/rootfs", "core/registry/registrytest", "bench"}},
 	{"testing", []string{"core/content/contenttest"}},
 }

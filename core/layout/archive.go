@@ -34,6 +34,7 @@ type Archive struct {
 	file string
 	opts ArchiveOptions
 	tar  tarFile
+	sink func(ctx context.Context, w *archiveWriter) error // takes the archive in place of the file; nil where there is one
 
 	mu       sync.Mutex // guards what follows; not held while the file is written
 	turn     chan struct{}

@@ -27,6 +27,9 @@ func (a *Archive) write(ctx context.Context, images []namedImage) error {
 	if err := w.collect(ctx); err != nil {
 		return err
 	}
+	if a.sink != nil {
+		return a.sink(ctx, w)
+	}
 	dir, base := filepath.Split(a.file)
 	if dir == "" {
 		dir = "."
@@ -56,6 +59,38 @@ type archiveWriter struct {
 	images  []namedImage
 	needed  map[digest.Digest]content.Descriptor
 	docker  []dockerImage
+	omitted map[digest.Digest]bool // layers that are not written
+}
+
+// omit leaves out the layers whose chain IDs are known, and returns how many.
+func (w *archiveWriter) omit(ctx context.Context, known map[digest.Digest]bool) (int, error) {
+	w.omitted = map[digest.Digest]bool{}
+	needed := map[digest.Digest]bool{}
+	for _, img := range w.images {
+		doc, err := w.document(ctx, img.desc)
+		if err != nil {
+			return 0, err
+		}
+		config, err := content.ReadAll(ctx, w.archive, *doc.Config)
+		if err != nil {
+			return 0, err
+		}
+		var c dockerConfig
+		if err := json.Unmarshal(config, &c); err != nil || len(c.RootFS.DiffIDs) != len(doc.Layers) {
+			return 0, fmt.Errorf("%w config %s: its diff IDs are not those of the layers", content.ErrInvalid, doc.Config.Digest)
+		}
+		for i, chain := range chainIDs(c.RootFS.DiffIDs) {
+			if known[chain] {
+				w.omitted[doc.Layers[i].Digest] = true
+			} else {
+				needed[doc.Layers[i].Digest] = true
+			}
+		}
+	}
+	for d := range needed {
+		delete(w.omitted, d)
+	}
+	return len(w.omitted), nil
 }
 
 // dockerImage is an element of manifest.json, by which docker load finds images. Docker documents the format with docker save
@@ -174,6 +209,9 @@ func (w *archiveWriter) tar(ctx context.Context, to io.Writer) error {
 		}
 	}
 	for _, d := range sortedKeys(w.needed) {
+		if w.omitted[d] {
+			continue
+		}
 		if err := w.blob(ctx, out, w.needed[d]); err != nil {
 			return err
 		}
