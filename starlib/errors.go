@@ -228,11 +228,21 @@ func withoutSecrets(line string) string {
 	})
 }
 
+// hinter is an error that says what to do about it, beside its text: without a full stop, "" for nothing. Packages below this one, which do not know it,
+// have such errors too.
+type hinter interface {
+	error
+	Hint() string
+}
+
 // hinted is an error with a hint, which is not part of its text.
 type hinted struct {
 	error
 	hint string
 }
+
+// Hint implements hinter.
+func (h *hinted) Hint() string { return h.hint }
 
 func (h *hinted) Unwrap() error { return h.error }
 
@@ -246,8 +256,10 @@ func withHint(err error, hint string) error {
 
 // hintOf returns the outermost hint of err, or "".
 func hintOf(err error) string {
-	if h := (*hinted)(nil); errors.As(err, &h) {
-		return h.hint
+	for h := (hinter)(nil); errors.As(err, &h); err = errors.Unwrap(h) {
+		if hint := h.Hint(); hint != "" {
+			return hint
+		}
 	}
 	return ""
 }

@@ -154,6 +154,37 @@ func TestAsError(t *testing.T) {
 	}
 }
 
+// hintless is an error of another package that can have a hint and says nothing of its own.
+type hintless struct{ err error }
+
+func (h hintless) Error() string { return "wrapped: " + h.err.Error() }
+func (h hintless) Hint() string  { return "" }
+func (h hintless) Unwrap() error { return h.err }
+
+// TestHintOf: an error of any package may carry a hint, however deep it is wrapped; "" lets an inner one speak.
+func TestHintOf(t *testing.T) {
+	inner := withHint(errors.New("bad"), "look")
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{nil, ""},
+		{errors.New("bad"), ""},
+		{hintless{errors.New("bad")}, ""},
+		{hintless{inner}, "look"},
+		{fmt.Errorf("a: %w", hintless{fmt.Errorf("b: %w", inner)}), "look"},
+		{errors.Join(errors.New("first"), inner), "look"},
+		{&build.StepError{Op: "save", Err: hintless{inner}}, "look"},
+	} {
+		if got := hintOf(c.err); got != c.want {
+			t.Errorf("%v: got %q, want %q", c.err, got, c.want)
+		}
+	}
+	if e := Explain(fmt.Errorf("lock: %w", withHint(build.ErrPolicy, "imgscript update"))); e.Hint != "imgscript update" || e.Kind != KindPolicy {
+		t.Errorf("got %+v", e)
+	}
+}
+
 // TestAsErrorThroughStarlark: errors.Is and As work through a script.
 func TestAsErrorThroughStarlark(t *testing.T) {
 	host := &errorHost{files: map[string]string{"build.star": `load("missing.star", "x")`}}
