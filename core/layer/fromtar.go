@@ -22,6 +22,8 @@ import (
 type TarOptions struct {
 	// DiffID is what the diff ID has to be; another one is content.ErrVerification. "" takes any.
 	DiffID digest.Digest
+	// MaxFiles bounds the entries of the archive, MaxBytes its bytes when it is not compressed; more is ErrTooManyFiles or ErrTooLarge. 0: there is no limit.
+	MaxFiles, MaxBytes int64
 }
 
 // The limits on what a compressed archive may do to its reader. A gzip of zeros grows a thousandfold, a layer hardly ever tenfold.
@@ -52,7 +54,7 @@ func FromTar(ctx context.Context, dst content.Ingester, open content.Opener, opt
 	}
 	var diffID digest.Digest
 	desc, err := dst.Ingest(ctx, mediaType(algorithm), func(w io.Writer) (err error) {
-		diffID, err = copyTar(w, in, algorithm)
+		diffID, err = copyTar(w, in, algorithm, &o)
 		if err == nil && o.DiffID != "" && o.DiffID != diffID {
 			err = fmt.Errorf("%w: the diff ID is %s and not %s", content.ErrVerification, diffID, o.DiffID)
 		}
@@ -77,16 +79,16 @@ func sniff(in *bufio.Reader) (string, error) {
 }
 
 // copyTar copies in to w and walks the archive in it.
-func copyTar(w io.Writer, in io.Reader, algorithm string) (digest.Digest, error) {
+func copyTar(w io.Writer, in io.Reader, algorithm string, o *TarOptions) (digest.Digest, error) {
 	packed := &counter{r: io.TeeReader(in, w)}
-	archive := &tarReader{packed: packed, hash: sha256.New()}
+	archive := &tarReader{packed: packed, hash: sha256.New(), limit: limitOr(o.MaxBytes)}
 	plain, closePlain, err := decompress(packed, algorithm)
 	if err != nil {
 		return "", tarError(archive, err)
 	}
 	defer closePlain()
 	archive.r = plain
-	if err := walkTar(archive); err != nil {
+	if err := walkTar(archive, limitOr(o.MaxFiles)); err != nil {
 		return "", err
 	}
 	if n, err := io.Copy(io.Discard, packed); err != nil || n > 0 {
@@ -114,17 +116,20 @@ func decompress(r io.Reader, algorithm string) (io.Reader, func(), error) {
 	return r, func() {}, nil
 }
 
-// walkTar reads an archive to its end and past it.
-func walkTar(in *tarReader) error {
+// walkTar reads an archive of at most so many entries to its end and past it.
+func walkTar(in *tarReader, most int64) error {
 	buffered := &endReader{r: bufio.NewReaderSize(in, tarBufferSize)}
 	archive := tar.NewReader(buffered)
-	for {
+	for n := int64(0); ; n++ {
 		_, err := archive.Next()
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
 			return tarError(in, err)
+		}
+		if n == most {
+			return ErrTooManyFiles
 		}
 	}
 	if buffered.ended {
@@ -138,7 +143,7 @@ func tarError(in *tarReader, err error) error {
 	if in.packed.err != nil {
 		return in.packed.err
 	}
-	if errors.Is(err, ErrTar) {
+	if errors.Is(err, ErrTar) || errors.Is(err, ErrTooLarge) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrTar, err)
@@ -167,6 +172,7 @@ type tarReader struct {
 	packed *counter
 	hash   hash.Hash
 	n      int64
+	limit  int64 // of n
 }
 
 // Read implements io.Reader.
@@ -174,6 +180,9 @@ func (t *tarReader) Read(p []byte) (int, error) {
 	n, err := t.r.Read(p)
 	t.hash.Write(p[:n])
 	t.n += int64(n)
+	if t.n > t.limit {
+		return 0, ErrTooLarge
+	}
 	if t.n > ratioFrom && t.n/maxRatio > t.packed.n {
 		return 0, fmt.Errorf("%w: %d bytes make more than %d", ErrTar, t.packed.n, t.n)
 	}

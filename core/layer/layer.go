@@ -72,6 +72,9 @@ type Options struct {
 	RawNames bool
 	// Compression is Gzip unless set.
 	Compression string
+	// MaxFiles bounds the entries of the layer, MaxBytes the bytes of their contents; more is ErrTooManyFiles or ErrTooLarge, and is found before anything is
+	// read. 0: there is no limit.
+	MaxFiles, MaxBytes int64
 	// Level is the compression level: 1 to 9 for gzip, 1 to 22 for zstd, which knows four speeds and maps the numbers to them as
 	// klauspost/compress does; for None it must be nil. nil: 1, which is fast.
 	Level *int

@@ -46,6 +46,9 @@ func scan(ctx context.Context, files []File, o *Options) (*list, error) {
 	if len(s.problems) > 0 {
 		return nil, s.errors()
 	}
+	if err := checkAmount(nodes, o); err != nil {
+		return nil, err
+	}
 	return &list{nodes, o}, nil
 }
 
@@ -61,6 +64,7 @@ type scanner struct {
 
 	mu       sync.Mutex // guards what follows while directories are walked
 	folders  []*folder
+	found    amount
 	problems []*Error
 	warnings []string
 
@@ -289,6 +293,9 @@ func cleanTarget(target string) (clean string, into bool, err error) {
 func (s *scanner) add(f *folder) {
 	s.mu.Lock()
 	s.folders = append(s.folders, f)
+	for i := range f.nodes {
+		s.found.add(&f.nodes[i])
+	}
 	s.mu.Unlock()
 }
 

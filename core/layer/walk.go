@@ -46,6 +46,9 @@ func (s *scanner) walk(ctx context.Context, group *errgroup.Group, p place, st s
 		return nil
 	}
 	s.add(in)
+	if err := s.tooMuch(); err != nil {
+		return err
+	}
 	for _, dir := range dirs {
 		if err := s.descend(ctx, group, dir.place, dir.stat); err != nil {
 			return err
