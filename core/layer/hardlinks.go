@@ -31,7 +31,7 @@ func (s *scanner) keepHardLinks(t table) {
 // sameMetadata reports whether two files have one mode, owner and time.
 func (s *scanner) sameMetadata(a, b *node) bool {
 	var x, y Entry
-	l := &list{[]*node{a, b}, s.opts}
+	l := &list{nodes: []*node{a, b}, opts: s.opts}
 	l.at(0, &x)
 	l.at(1, &y)
 	return x.Mode == y.Mode && x.UID == y.UID && x.GID == y.GID && x.ModTime.Equal(y.ModTime)

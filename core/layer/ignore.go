@@ -19,6 +19,7 @@ type rules struct {
 	git    *gitRules
 	docker *dockerRules
 	above  patternmatcher.MatchInfo // what docker said of the directory itself
+	read   *ignoresRead             // by the whole scan
 }
 
 // verdict is what rules say of a file.
@@ -31,7 +32,7 @@ const (
 )
 
 func newRules(ignores []string) *rules {
-	return &rules{call: parseGitignore(strings.Join(ignores, "\n"))}
+	return &rules{call: parseGitignore(strings.Join(ignores, "\n")), read: &ignoresRead{}}
 }
 
 // takeAll reports whether there is nothing to match.
@@ -80,6 +81,9 @@ func (r *rules) enter(t *Tree, v view, rel, dir string, names, ignoreFiles []str
 		text, err := readIgnoreFile(t, v, dir, base)
 		if err != nil {
 			return nil, &Error{Path: path.Join(dir, base), Err: err}
+		}
+		if text != "" {
+			in.read.add(t, dir, base, text)
 		}
 		if base != dockerIgnore {
 			in.git = &gitRules{above: in.git, dir: rel, rules: parseGitignore(text)}

@@ -211,8 +211,9 @@ func compareBelow(n int, base, rest string) int {
 
 // list is what goes into a layer: a source of entries that takes little memory.
 type list struct {
-	nodes []*node
-	opts  *Options
+	nodes   []*node
+	opts    *Options
+	ignores []Source // the ignore files that were read
 }
 
 func (l *list) len() int { return len(l.nodes) }

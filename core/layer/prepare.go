@@ -16,6 +16,7 @@ import (
 type Plan struct {
 	opts    *Options
 	entries source
+	ignores []Source // the ignore files that were read
 	keys    []string // under which the cache has its recipe
 	old     *recipe
 	prints  []fingerprint // of the first chunks, as many as old has
@@ -33,7 +34,7 @@ func Prepare(ctx context.Context, files []File, opts *Options) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{opts: o, entries: found}
+	p := &Plan{opts: o, entries: found, ignores: found.ignores}
 	if o.Cache == nil {
 		return p, nil
 	}

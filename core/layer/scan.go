@@ -49,7 +49,7 @@ func scan(ctx context.Context, files []File, o *Options) (*list, error) {
 	if err := checkAmount(nodes, o); err != nil {
 		return nil, err
 	}
-	return &list{nodes, o}, nil
+	return &list{nodes, o, s.rules.read.list}, nil
 }
 
 // minWalkers is how many directories are walked at once at least. They share the processors with what else there is to do.
