@@ -27,6 +27,8 @@ type EngineOptions struct {
 	Hosts map[string]registry.HostOptions
 	// Transfers is the number of blobs under way at once for each registry host; 0 is 4.
 	Transfers int
+	// Requests is the number of requests to registries under way at once that move no blob; 0 is 64.
+	Requests int
 	// Backoff says how requests to registries that failed for a passing reason are tried again.
 	Backoff registry.Backoff
 	// Transport carries all HTTP; nil is one of the registry client's own.
@@ -65,8 +67,8 @@ func NewEngine(opts *EngineOptions) (*Engine, error) {
 		keychain: o.Keychain,
 		insecure: insecureHosts(&o),
 		registry: registry.New(&registry.Options{
-			Keychain: o.Keychain, Insecure: o.Insecure, Hosts: o.Hosts, Transport: o.Transport, Transfers: o.Transfers, UserAgent: o.UserAgent,
-			Backoff: o.Backoff,
+			Keychain: o.Keychain, Insecure: o.Insecure, Hosts: o.Hosts, Transport: o.Transport, Transfers: o.Transfers, Requests: o.Requests,
+			UserAgent: o.UserAgent, Backoff: o.Backoff,
 		}),
 		tokens:  newTokenClient(o.Transport),
 		workers: layer.NewWorkers(o.Jobs),

@@ -21,9 +21,10 @@ var (
 	ErrConflict = errors.New("path is taken twice")
 	// ErrTar says that an archive is malformed, cut short or followed by something else.
 	ErrTar = errors.New("bad tar archive")
-	// ErrTooManyFiles and ErrTooLarge say that a layer would have more than the options allow.
+	// ErrTooManyFiles says that a layer would have more entries than the options allow.
 	ErrTooManyFiles = errors.New("too many files in one layer")
-	ErrTooLarge     = errors.New("too many bytes in one layer")
+	// ErrTooLarge says that a layer would have more bytes than the options allow.
+	ErrTooLarge = errors.New("too many bytes in one layer")
 )
 
 // Error says what is wrong with one path of one source.

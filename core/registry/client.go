@@ -24,6 +24,8 @@ type Options struct {
 	Transport http.RoundTripper
 	// Transfers is the number of blobs on their way at once for each host, in each direction; 0 means 4.
 	Transfers int
+	// Requests is the number of requests on their way at once, over all hosts, that move no blob: questions without a body; 0 means 64.
+	Requests int
 	// Hosts are the registries about which something is special, by the name that users give them, with the port if they write one. [AnyHost] is for
 	// all others.
 	Hosts map[string]HostOptions
@@ -50,6 +52,9 @@ func (o *Options) withDefaults() Options {
 	opts.Insecure, opts.Hosts = slices.Clone(opts.Insecure), maps.Clone(opts.Hosts)
 	if opts.Transfers <= 0 {
 		opts.Transfers = 4
+	}
+	if opts.Requests <= 0 {
+		opts.Requests = 64
 	}
 	if opts.UserAgent == "" {
 		opts.UserAgent = "imgscript"
@@ -85,6 +90,7 @@ type shared struct {
 	routes  *routes
 	warning *warnings
 	budget  *budget
+	asks    *questions
 	wrote   locations // repositories that were written to: mirrors may not know yet
 	fresh   locations // repositories that had no tag when they were asked for
 	small   int64     // size in bytes of blobs that are small: smallBlob, but in tests
@@ -96,7 +102,7 @@ type shared struct {
 // New returns a client. It does no I/O. Close it when it is no longer needed.
 func New(opts *Options) *Client {
 	s := &shared{opts: opts.withDefaults(), small: smallBlob, hosts: map[string]*host{}}
-	s.routes = newRoutes(&s.opts)
+	s.routes, s.asks = newRoutes(&s.opts), newQuestions(s.opts.Requests)
 	s.budget = &budget{left: s.opts.Backoff.Budget, most: s.opts.Backoff.Budget}
 	s.warning = &warnings{tell: s.opts.Warn, seen: map[string]bool{}}
 	return s.client(s.opts.Keychain)

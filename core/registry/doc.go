@@ -56,7 +56,7 @@
 //
 // # Limits
 //
-// Options.Transfers blobs are on their way to each host at once, and as many from it; small requests are not counted. A transfer
+// Options.Transfers blobs are on their way to each host at once, and as many from it. Options.Requests bounds the small requests without a body, over all hosts. A transfer
 // that waits for our own side for more than Timeouts.Idle lends its place, so that no order of reads and writes can stand still for
 // ever. All retries of a client come out of one budget, Backoff.Budget, into which each success pays.
 //

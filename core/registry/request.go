@@ -63,7 +63,7 @@ func (c *Client) sendTo(ctx context.Context, req *request) (*http.Response, erro
 
 // chain puts together what stands between a request and the wire, innermost first; authorize makes the sender that adds credentials.
 func (s *shared) chain(authorize func(next sender) sender) sender {
-	var chain sender = &wire{routes: s.routes, agent: s.opts.UserAgent, timeouts: s.opts.Timeouts, warn: s.warning}
+	var chain sender = &wire{routes: s.routes, agent: s.opts.UserAgent, timeouts: s.opts.Timeouts, warn: s.warning, asks: s.asks}
 	plain := chain
 	chain = &redirector{next: chain}
 	chain = &pacer{next: chain, now: s.opts.Now, sleep: s.opts.Sleep}

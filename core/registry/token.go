@@ -8,7 +8,7 @@ import (
 
 // tokenClient returns the client by which tokens are requested: the connections, the time limits and the name of the others.
 func (s *shared) tokenClient() *http.Client {
-	return &http.Client{Transport: &tokenTransport{&wire{routes: s.routes, agent: s.opts.UserAgent, timeouts: s.opts.Timeouts, warn: s.warning}}}
+	return &http.Client{Transport: &tokenTransport{&wire{routes: s.routes, agent: s.opts.UserAgent, timeouts: s.opts.Timeouts, warn: s.warning, asks: s.asks}}}
 }
 
 // tokenTransport sends what an http.Client wants sent by a wire.

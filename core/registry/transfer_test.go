@@ -3,8 +3,11 @@ package registry_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -225,4 +228,41 @@ func TestEmptyBlob(t *testing.T) {
 	expectTransfer(t, repo, empty, nil, content.Uploaded)
 	expectStream(t, repo, empty)
 	expectUpload(t, repo, empty, -1, "")
+}
+
+type roundTripFunc func(*http.Request) (*http.Response, error)
+
+// RoundTrip implements http.RoundTripper.
+func (f roundTripFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestRequestsAtOnce asks no more at once than is allowed, over all hosts, however much is wanted.
+func TestRequestsAtOnce(t *testing.T) {
+	regs := []*registrytest.Server{registrytest.New(t, nil), registrytest.New(t, nil)}
+	var now, most atomic.Int32
+	count := roundTripFunc(func(r *http.Request) (*http.Response, error) {
+		n := now.Add(1)
+		defer now.Add(-1)
+		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+		}
+		time.Sleep(time.Millisecond)
+		return http.DefaultTransport.RoundTrip(r)
+	})
+	for _, limit := range []int{1, 3} {
+		most.Store(0)
+		client := newClient(t, &registry.Options{Requests: limit, Transport: count})
+		var group errgroup.Group
+		for i := range 30 {
+			group.Go(func() error {
+				_, err := client.Repository(regs[i%2].Host, "app").StatBlob(t.Context(), newBlob(fmt.Sprint("blob ", i)).desc.Digest)
+				if errors.Is(err, content.ErrNotFound) {
+					return nil
+				}
+				return err
+			})
+		}
+		check(t, group.Wait())
+		if n := int(most.Load()); n > limit || n < 1 {
+			t.Errorf("%d requests at once, want at most %d", n, limit)
+		}
+	}
 }

@@ -51,9 +51,15 @@ type wire struct {
 	agent    string
 	timeouts Timeouts
 	warn     *warnings
+	asks     *questions
 }
 
 func (w *wire) send(ctx context.Context, req *request) (*http.Response, error) {
+	done, err := w.asks.ask(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	certificate := &asked{}
 	ctx, cancel := context.WithCancelCause(context.WithValue(ctx, askedKey{}, certificate))
 	dog := &watchdog{cancel: cancel, bark: w.timeouts.within(ctx)}
