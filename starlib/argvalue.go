@@ -42,12 +42,15 @@ func typeOf(v starlark.Value) string {
 
 // brief shows a value that is short and simple as it would be written in a script, else "…". Dicts and what is in them stay unseen: they
 // may be credentials.
-func brief(v starlark.Value) string {
+func brief(v starlark.Value) string { return briefly(v, 3) }
+
+// briefly shows lists in each other at most so many levels deep: one may be in itself.
+func briefly(v starlark.Value, levels int) string {
 	switch v := v.(type) {
 	case starlark.String, starlark.Int, starlark.Bool, starlark.NoneType, starlark.Float:
 	case *starlark.List:
 		for i := range v.Len() {
-			if brief(v.Index(i)) == "…" {
+			if levels == 0 || briefly(v.Index(i), levels-1) == "…" {
 				return "…"
 			}
 		}
