@@ -17,12 +17,26 @@ type binding struct {
 	fn   builtinFunc
 }
 
+// callSteps is what a call of a function costs before it does anything, in steps: reading the arguments takes about a microsecond, and beginning something in the background
+// some dozens of them.
+func callSteps(name string) int64 {
+	switch name {
+	case "image", "fetch", "layer_from_tar", "Image.add_files", "Image.add_layer", "Image.save", "Image.sync", "Image.remove_layer", "Image.layers":
+		return 4000
+	}
+	return 200
+}
+
 // noArgs is the argument struct of functions without parameters.
 type noArgs struct{}
 
 // function makes the binding of a function of api.star whose arguments are bound to an A.
 func function[A any](name string, fn func(thread *starlark.Thread, args *A) (starlark.Value, error)) binding {
+	steps := callSteps(name)
 	return binding{name, *new(A), func(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+		if err := charge(thread, steps); err != nil {
+			return nil, fmt.Errorf("%s: %w", b.Name(), err)
+		}
 		a, err := bindArgs[A](b, args, kwargs)
 		if err != nil {
 			return nil, err
@@ -33,7 +47,11 @@ func function[A any](name string, fn func(thread *starlark.Thread, args *A) (sta
 
 // method makes the binding of a method of api.star: function with a receiver, so that fn can be a method expression.
 func method[R starlark.Value, A any](name string, fn func(recv R, thread *starlark.Thread, args *A) (starlark.Value, error)) binding {
+	steps := callSteps(name)
 	return binding{name, *new(A), func(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+		if err := charge(thread, steps); err != nil {
+			return nil, fmt.Errorf("%s: %w", b.Name(), err)
+		}
 		a, err := bindArgs[A](b, args, kwargs)
 		if err != nil {
 			return nil, err

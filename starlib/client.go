@@ -135,6 +135,9 @@ func (c *clientValue) manifest(thread *starlark.Thread, a *manifestArgs) (starla
 	if err != nil {
 		return nil, c.s.waitError("manifest", err)
 	}
+	if err := c.s.charge(thread, jsonSteps*int64(len(data))); err != nil {
+		return nil, fmt.Errorf("manifest: %w", err)
+	}
 	if !a.Raw {
 		return jsonToValue(data)
 	}
@@ -277,7 +280,7 @@ func (c *clientValue) blobExists(thread *starlark.Thread, a *digestArgs) (starla
 type blobArgs struct {
 	Digest   string `arg:"digest"`
 	Stream   bool   `arg:"stream"`
-	MaxBytes int64  `arg:"max_bytes"`
+	MaxBytes *int64 `arg:"max_bytes"`
 }
 
 func (c *clientValue) blob(thread *starlark.Thread, a *blobArgs) (starlark.Value, error) {
@@ -288,10 +291,17 @@ func (c *clientValue) blob(thread *starlark.Thread, a *blobArgs) (starlark.Value
 		}
 		return &blobValue{c.s, b}, nil
 	}
-	if a.MaxBytes < 0 {
-		return nil, fmt.Errorf("blob: max_bytes %d is negative", a.MaxBytes)
+	if a.MaxBytes != nil && *a.MaxBytes < 0 {
+		return nil, fmt.Errorf("blob: max_bytes %d is negative", *a.MaxBytes)
 	}
-	data, err := c.b.ReadBlob(here(thread), digest.Digest(a.Digest), a.MaxBytes)
+	limit, ofRun := c.s.limits.blob(a.MaxBytes)
+	data, err := c.b.ReadBlob(here(thread), digest.Digest(a.Digest), limit)
+	if ofRun && errors.Is(err, content.ErrTooLarge) {
+		err = tooLarge(a.Digest, limit)
+	}
+	if err == nil {
+		err = c.s.charge(thread, int64(len(data))/4)
+	}
 	if err != nil {
 		return nil, c.s.waitError("blob", err)
 	}

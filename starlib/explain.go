@@ -28,6 +28,9 @@ func (s *session) explain(err error) *Error {
 	default:
 		e = asError(err, source)
 	}
+	if stopped := (*stoppedError)(nil); errors.As(err, &stopped) {
+		e.Msg = stopped.Error()
+	}
 	e.addSources(source)
 	if e.Kind == "" || e.Kind == KindScript || e.Kind == KindInterrupted {
 		e.Kind = kindOf(err)
@@ -72,6 +75,8 @@ func kindOf(err error) Kind {
 	switch {
 	case errors.Is(err, build.ErrInterrupted):
 		return KindInterrupted
+	case errors.Is(err, build.ErrLimit):
+		return KindScript
 	case errors.Is(err, build.ErrPolicy):
 		return KindPolicy
 	case errors.Is(err, registry.ErrDenied):

@@ -76,6 +76,9 @@ func digestOf(thread *starlark.Thread, a *dataArgs) (starlark.Value, error) {
 		return l.Attr("digest")
 	}
 	blob, err := a.Data.blob(s)
+	if err == nil {
+		err = s.charge(thread, openSteps+max(blob.Size, 0)/4)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("digest: %w", err)
 	}
@@ -92,6 +95,12 @@ type globArgs struct {
 	AllowEmpty bool         `arg:"allow_empty"`
 }
 
+// What reading the file system costs, in steps: a name that glob looks at, and opening a file.
+const (
+	globSteps = 500
+	openSteps = 4000
+)
+
 func glob(thread *starlark.Thread, a *globArgs) (starlark.Value, error) {
 	s, err := sessionOf(thread)
 	if err != nil {
@@ -100,7 +109,7 @@ func glob(thread *starlark.Thread, a *globArgs) (starlark.Value, error) {
 	if len(a.Include) == 0 && !a.AllowEmpty {
 		return nil, withHint(errors.New("glob: there are no patterns"), "if that is fine, write allow_empty = True")
 	}
-	paths, err := s.run.Glob(a.Include, a.Exclude)
+	paths, err := s.run.Glob(a.Include, a.Exclude, &build.GlobOptions{Visit: func(n int) error { return s.charge(thread, globSteps*int64(n)) }})
 	if err != nil {
 		return nil, fmt.Errorf("glob: %w", err)
 	}
@@ -119,15 +128,22 @@ type readFileArgs struct {
 	Raw  bool   `arg:"raw"`
 }
 
-// maxReadFile bounds in bytes what a script reads into memory; larger files are packed without being read into it.
-const maxReadFile = 64 << 20
-
 func readFile(thread *starlark.Thread, a *readFileArgs) (starlark.Value, error) {
 	s, err := sessionOf(thread)
 	if err != nil {
 		return nil, err
 	}
-	data, err := s.run.ReadFile(a.Path, maxReadFile)
+	if err := s.charge(thread, openSteps); err != nil {
+		return nil, fmt.Errorf("read_file: %w", err)
+	}
+	limit, _ := s.limits.blob(nil)
+	data, err := s.run.ReadFile(a.Path, limit)
+	if errors.Is(err, content.ErrTooLarge) {
+		return nil, fmt.Errorf("read_file: %w", tooLarge(a.Path, limit))
+	}
+	if err == nil {
+		err = s.charge(thread, int64(len(data))/4)
+	}
 	if err != nil {
 		return nil, s.pathHint(fmt.Errorf("read_file: %w", err), a.Path)
 	}

@@ -165,6 +165,9 @@ func (a *addFilesArgs) options() (*layer.Options, error) {
 	return o, layer.CheckOptions(o)
 }
 
+// fileSteps is what each file of a call costs, in steps.
+const fileSteps = 200
+
 func (i *imageValue) addFiles(thread *starlark.Thread, a *addFilesArgs) (starlark.Value, error) {
 	if err := i.mutable("add files"); err != nil {
 		return nil, fmt.Errorf("add_files: %w", err)
@@ -192,8 +195,12 @@ func (i *imageValue) files(a *addFilesArgs) ([]build.File, error) {
 	if a.Target != nil {
 		return nil, fmt.Errorf("target: the dict says the targets already")
 	}
+	items := a.Files.dict.Items()
+	if err := i.s.charge(i.s.thread, fileSteps*int64(len(items))); err != nil {
+		return nil, err
+	}
 	var files []build.File
-	for _, item := range a.Files.dict.Items() {
+	for _, item := range items {
 		target, ok := starlark.AsString(item[0])
 		if !ok {
 			return nil, fmt.Errorf("files: want targets that are strings, got %s", typeOf(item[0]))

@@ -63,6 +63,9 @@ func (i *imageValue) refresh(thread *starlark.Thread, op string) (*imageData, er
 		d = &imageData{manifest: new(starlark.Dict), config: new(starlark.Dict)}
 	}
 	d.from, d.at = from, here(thread)
+	if err := i.s.charge(thread, 2*jsonSteps*int64(len(from.Image.Manifest())+len(from.Image.Config()))); err != nil {
+		return nil, fmt.Errorf("%s: %w", op, err)
+	}
 	if err := d.show(from.Image.Manifest(), from.Image.Config()); err != nil {
 		return nil, fmt.Errorf("%s: %w", op, err)
 	}
@@ -148,6 +151,9 @@ func (i *imageValue) absorb() error {
 		return nil
 	}
 	manifest, config, err := d.json()
+	if err == nil {
+		err = i.s.charge(i.s.thread, int64(len(manifest)+len(config)))
+	}
 	if err != nil {
 		return err
 	}

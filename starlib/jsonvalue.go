@@ -15,11 +15,15 @@ import (
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
+
+	"github.com/imgscript/imgscript/core/build"
 )
 
 const (
-	maxJSONDepth  = 1000   // of arrays and objects in each other, both ways: deeper ones could exhaust the stack
-	maxJSONDigits = 10_000 // of an integer: converting takes more than linear time
+	maxJSONDepth  = 1000     // of arrays and objects in each other, both ways: deeper ones could exhaust the stack
+	maxJSONBytes  = 16 << 20 // of a document that is written: a dict that is in another one twice, and that in another one, is there often
+	jsonSteps     = 10       // that a byte of a document costs to read or write
+	maxJSONDigits = 10_000   // of an integer: converting takes more than linear time
 )
 
 // jsonToValue reads one JSON document. Objects become dicts in the order of the document; a key that is there twice is an error, since
@@ -199,6 +203,10 @@ func (w *jsonWriter) at(step string, v starlark.Value) error {
 	if len(w.path) > maxJSONDepth {
 		w.path = nil
 		return fmt.Errorf("nested more than %d deep", maxJSONDepth)
+	}
+	if w.buf.Len() > maxJSONBytes {
+		w.path = nil
+		return fmt.Errorf("more than %s of JSON", build.Bytes(maxJSONBytes))
 	}
 	if err := w.value(v); err != nil {
 		return err

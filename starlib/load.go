@@ -2,13 +2,13 @@ package starlib
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"strings"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 
-	sjson "go.starlark.net/lib/json"
 	smath "go.starlark.net/lib/math"
 )
 
@@ -29,12 +29,13 @@ func predeclared() starlark.StringDict {
 	names := starlark.StringDict{
 		"struct": starlark.NewBuiltin("struct", starlarkstruct.Make),
 		"module": starlark.NewBuiltin("module", starlarkstruct.MakeModule),
-		"json":   sjson.Module,
+		"json":   jsonModule(),
 		"math":   smath.Module,
 		"re":     moduleOf("re", regexpFunctions),
 	}
 	for _, b := range globalFunctions {
 		names[b.name] = starlark.NewBuiltin(b.name, b.fn)
 	}
+	maps.Copy(names, metered())
 	return names
 }

@@ -32,7 +32,15 @@ type subArgs struct {
 }
 
 // pattern is an argument that is a regular expression.
-type pattern struct{ *regexp.Regexp }
+type pattern struct {
+	*regexp.Regexp
+	size int64 // of its program, in instructions
+}
+
+// charge counts the work of matching a text, in steps: the matcher goes through the text once, and through as much of its program at each place as that needs.
+func (p *pattern) charge(thread *starlark.Thread, text string) error {
+	return charge(thread, 100*p.size+multiplied(int64(len(text)), 20+p.size/2))
+}
 
 // Unpack implements starlark.Unpacker.
 func (p *pattern) Unpack(v starlark.Value) error {
@@ -48,11 +56,30 @@ func (p *pattern) Unpack(v starlark.Value) error {
 		}
 	}
 	p.Regexp = re
+	if err == nil {
+		p.size, err = programSize(s)
+	}
 	return err
 }
 
+// programSize is the number of instructions of a pattern that can be compiled.
+func programSize(s string) (int64, error) {
+	tree, err := syntax.Parse(s, syntax.Perl)
+	if err != nil {
+		return 0, err
+	}
+	program, err := syntax.Compile(tree.Simplify())
+	if err != nil {
+		return 0, err
+	}
+	return int64(len(program.Inst)), nil
+}
+
 // regexpMatch relies on the leftmost match: if there is one at the start, it is that.
-func regexpMatch(_ *starlark.Thread, a *findArgs) (starlark.Value, error) {
+func regexpMatch(thread *starlark.Thread, a *findArgs) (starlark.Value, error) {
+	if err := a.Pattern.charge(thread, a.String); err != nil {
+		return nil, fmt.Errorf("re.match: %w", err)
+	}
 	loc := a.Pattern.FindStringSubmatchIndex(a.String)
 	if loc == nil || loc[0] != 0 {
 		return starlark.None, nil
@@ -60,7 +87,10 @@ func regexpMatch(_ *starlark.Thread, a *findArgs) (starlark.Value, error) {
 	return &match{a.Pattern.Regexp, a.String, loc}, nil
 }
 
-func regexpSearch(_ *starlark.Thread, a *findArgs) (starlark.Value, error) {
+func regexpSearch(thread *starlark.Thread, a *findArgs) (starlark.Value, error) {
+	if err := a.Pattern.charge(thread, a.String); err != nil {
+		return nil, fmt.Errorf("re.search: %w", err)
+	}
 	loc := a.Pattern.FindStringSubmatchIndex(a.String)
 	if loc == nil {
 		return starlark.None, nil
@@ -68,7 +98,10 @@ func regexpSearch(_ *starlark.Thread, a *findArgs) (starlark.Value, error) {
 	return &match{a.Pattern.Regexp, a.String, loc}, nil
 }
 
-func regexpFindall(_ *starlark.Thread, a *findArgs) (starlark.Value, error) {
+func regexpFindall(thread *starlark.Thread, a *findArgs) (starlark.Value, error) {
+	if err := a.Pattern.charge(thread, a.String); err != nil {
+		return nil, fmt.Errorf("re.findall: %w", err)
+	}
 	var found []starlark.Value
 	for _, loc := range a.Pattern.FindAllStringSubmatchIndex(a.String, -1) {
 		m := &match{a.Pattern.Regexp, a.String, loc}
@@ -82,7 +115,10 @@ func regexpFindall(_ *starlark.Thread, a *findArgs) (starlark.Value, error) {
 	return starlark.NewList(found), nil
 }
 
-func regexpSub(_ *starlark.Thread, a *subArgs) (starlark.Value, error) {
+func regexpSub(thread *starlark.Thread, a *subArgs) (starlark.Value, error) {
+	if err := a.Pattern.charge(thread, a.String); err != nil {
+		return nil, fmt.Errorf("re.sub: %w", err)
+	}
 	parts, err := parseReplacement(a.Pattern.Regexp, a.Repl)
 	if err != nil {
 		return nil, fmt.Errorf("re.sub: repl: %w", err)
@@ -95,7 +131,11 @@ func regexpSub(_ *starlark.Thread, a *subArgs) (starlark.Value, error) {
 	}
 	var b strings.Builder
 	end := 0
-	for _, loc := range a.Pattern.FindAllStringSubmatchIndex(a.String, a.Count) {
+	found := a.Pattern.FindAllStringSubmatchIndex(a.String, a.Count)
+	if err := chargeReplacing(thread, found, parts); err != nil {
+		return nil, fmt.Errorf("re.sub: %w", err)
+	}
+	for _, loc := range found {
 		b.WriteString(a.String[end:loc[0]])
 		for _, part := range parts {
 			b.WriteString(part.literal)
@@ -106,6 +146,23 @@ func regexpSub(_ *starlark.Thread, a *subArgs) (starlark.Value, error) {
 		end = loc[1]
 	}
 	return starlark.String(b.String() + a.String[end:]), nil
+}
+
+// chargeReplacing counts the work of putting a replacement in the place of each match, and how long the text becomes by that, in steps.
+func chargeReplacing(thread *starlark.Thread, found [][]int, parts []replacement) error {
+	if err := charge(thread, multiplied(int64(len(found)), 20+8*int64(len(parts)))); err != nil {
+		return err
+	}
+	size := int64(0)
+	for _, loc := range found {
+		for _, part := range parts {
+			size += int64(len(part.literal))
+			if i := 2 * part.group; i >= 0 {
+				size += int64(loc[i+1] - loc[i])
+			}
+		}
+	}
+	return charge(thread, size/2)
 }
 
 // replacement is a part of what matches are replaced by: a text, then a group unless that is -1.

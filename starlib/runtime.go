@@ -38,6 +38,8 @@ type Options struct {
 	Epoch time.Time
 	// Plan makes runs that write nothing but the cache: Report.Plan of a result says what they would write.
 	Plan bool
+	// Limits bound what each run may do.
+	Limits Limits
 	// Predeclared adds names of the embedding program to those of api.star, or replaces them.
 	Predeclared starlark.StringDict
 	// Modules are what load("@host/name", …) finds, by "host/name".
@@ -96,7 +98,7 @@ func (rt *Runtime) exec(ctx context.Context, name string, f func(*session) error
 	}
 	engine := rt.opts.Engine
 	if engine == nil {
-		if engine, err = build.NewEngine(nil); err != nil {
+		if engine, err = build.NewEngine(&build.EngineOptions{Requests: rt.opts.Limits.Requests}); err != nil {
 			return &Result{Report: &build.Report{}}, &Error{Kind: KindScript, Msg: err.Error(), err: err}
 		}
 		defer engine.Close()
@@ -104,10 +106,10 @@ func (rt *Runtime) exec(ctx context.Context, name string, f func(*session) error
 	s := newSession(rt, file)
 	report, err := engine.Do(ctx, &build.Options{
 		Root: root, Files: rt.opts.Files, Dir: path.Dir(file), Platform: rt.opts.Platform, Epoch: rt.opts.Epoch,
-		Policy: rt.opts.Policy, Plan: rt.opts.Plan, Events: rt.opts.Events,
+		Policy: rt.opts.Policy, Plan: rt.opts.Plan, Events: rt.opts.Events, Limits: rt.opts.Limits.ofRun(),
 	}, func(run *build.Run) error {
 		s.run = run
-		return s.on(s.newThread(file), func() error { return f(s) })
+		return s.stopped(s.on(s.newThread(file), func() error { return f(s) }))
 	})
 	result := &Result{Globals: s.globals, Value: s.value, Report: report}
 	if err == nil {

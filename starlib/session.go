@@ -12,6 +12,7 @@ import (
 	"go.starlark.net/syntax"
 
 	"github.com/imgscript/imgscript/core/build"
+	"github.com/imgscript/imgscript/core/content"
 )
 
 // session is one run of a script: what its values share. All of it belongs to the goroutine that runs the script.
@@ -29,12 +30,15 @@ type session struct {
 	globals starlark.StringDict
 	value   starlark.Value
 	names   starlark.StringDict // predeclared
+	limits  Limits
+	printed int64             // bytes
+	over    *build.LimitError // the limit that stopped a thread
 }
 
 const sessionKey = "imgscript session"
 
 func newSession(rt *Runtime, file string) *session {
-	s := &session{rt: rt, file: file, modules: map[string]*module{}, sources: map[string][]byte{}, vars: map[string]bool{}}
+	s := &session{rt: rt, limits: rt.opts.Limits.withDefaults(), file: file, modules: map[string]*module{}, sources: map[string][]byte{}, vars: map[string]bool{}}
 	s.names = predeclared()
 	maps.Copy(s.names, rt.opts.Predeclared)
 	return s
@@ -65,10 +69,15 @@ func (s *session) newThread(name string) *starlark.Thread {
 	return thread
 }
 
-// on runs f on a thread, which stops when the run's context ends.
+// on runs f on a thread, which stops when the run's context ends or a limit is reached.
 func (s *session) on(thread *starlark.Thread, f func() error) error {
 	outer := s.thread
 	s.thread = thread
+	if outer != nil {
+		thread.Steps = outer.Steps
+		defer func() { outer.Steps = thread.Steps }()
+	}
+	s.limit(thread)
 	stop := context.AfterFunc(s.run.Context(), func() { thread.Cancel("interrupted") })
 	defer func() {
 		stop()
@@ -78,6 +87,10 @@ func (s *session) on(thread *starlark.Thread, f func() error) error {
 }
 
 func (s *session) print(thread *starlark.Thread, msg string) {
+	if s.printed += int64(len(msg)) + 1; s.printed > s.limits.PrintBytes {
+		s.stop(thread, &build.LimitError{Text: "the script prints more than " + build.Bytes(s.limits.PrintBytes), Flag: "--max-print-bytes"})
+		return
+	}
 	if s.rt.opts.Print != nil {
 		s.rt.opts.Print(thread.CallFrame(1).Pos, msg)
 	}
@@ -93,7 +106,7 @@ func (s *session) runFile(src any) error {
 		return err
 	}
 	s.running = true
-	globals, err := starlark.ExecFileOptions(&fileOptions, s.thread, s.file, source, s.names)
+	globals, err := s.execFile(s.thread, s.file, source)
 	s.globals = globals
 	if err != nil {
 		return err
@@ -155,7 +168,10 @@ func (s *session) source(file string, src any) ([]byte, error) {
 	var text []byte
 	switch src := src.(type) {
 	case nil:
-		data, err := s.run.ReadFile("//"+file, maxSource)
+		data, err := s.run.ReadFile("//"+file, s.limits.SourceBytes)
+		if errors.Is(err, content.ErrTooLarge) {
+			return nil, s.longSource(file)
+		}
 		if err != nil {
 			return nil, &Error{Kind: KindUsage, Msg: strings.TrimPrefix(err.Error(), "//"), err: err}
 		}
@@ -167,12 +183,16 @@ func (s *session) source(file string, src any) ([]byte, error) {
 	default:
 		return nil, &Error{Kind: KindUsage, Msg: fmt.Sprintf("src is a %T; want a string, []byte or nil", src)}
 	}
+	if int64(len(text)) > s.limits.SourceBytes {
+		return nil, s.longSource(file)
+	}
 	s.sources[file] = text
 	return text, nil
 }
 
-// maxSource bounds a script's file in bytes.
-const maxSource = 16 << 20
+func (s *session) longSource(file string) error {
+	return &build.LimitError{Text: file + " has more than " + build.Bytes(s.limits.SourceBytes), Flag: "--max-source-bytes"}
+}
 
 // module is a file that was loaded.
 type module struct {
@@ -212,9 +232,15 @@ func (s *session) loadFile(file string) (starlark.StringDict, error) {
 	if chain := s.chain(); slices.Contains(chain, file) {
 		return nil, fmt.Errorf("files load each other: %s", strings.Join(append(chain[slices.Index(chain, file):], file), " → "))
 	}
+	if int64(len(s.modules)+len(s.loading)) >= s.limits.Modules {
+		return nil, &build.LimitError{Text: fmt.Sprintf("more than %d files are loaded", s.limits.Modules), Flag: "--max-modules"}
+	}
 	source, err := s.source(file, nil)
 	if err != nil {
 		if len(s.loading) == 0 && s.thread.CallStackDepth() == 0 {
+			return nil, err
+		}
+		if errors.Is(err, build.ErrLimit) {
 			return nil, err
 		}
 		return nil, errors.New(err.Error()) // of the load statement, not of the run
@@ -223,7 +249,7 @@ func (s *session) loadFile(file string) (starlark.StringDict, error) {
 	var globals starlark.StringDict
 	inner := s.newThread(file)
 	err = s.on(inner, func() (err error) {
-		globals, err = starlark.ExecFileOptions(&fileOptions, inner, file, source, s.names)
+		globals, err = s.execFile(inner, file, source)
 		return err
 	})
 	s.loading = s.loading[:len(s.loading)-1]

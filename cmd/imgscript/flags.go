@@ -25,6 +25,7 @@ type runFlags struct {
 	cache    cacheFlags
 	registry registryFlags
 	output   outputFlags
+	limits   limitFlags
 }
 
 func (f *runFlags) add(cmd *cobra.Command) {
@@ -39,6 +40,7 @@ func (f *runFlags) add(cmd *cobra.Command) {
 	f.cache.add(cmd)
 	f.registry.add(cmd)
 	f.output.add(cmd, "saved")
+	f.limits.add(cmd)
 	complete(cmd, "platform", "linux/amd64", "linux/arm64")
 	_ = cmd.MarkFlagDirname("root")
 }

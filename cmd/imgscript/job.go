@@ -31,7 +31,7 @@ func newJob(cmd *cobra.Command, arg string, flags *runFlags) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &job{cmd: cmd, flags: flags, script: found, opts: starlib.Options{Root: found.root, Platform: flags.platform}}
+	j := &job{cmd: cmd, flags: flags, script: found, opts: starlib.Options{Root: found.root, Platform: flags.platform, Limits: flags.limits.limits}}
 	if j.opts.Vars, err = variables(flags.vars); err != nil {
 		return nil, err
 	}
@@ -71,6 +71,7 @@ func (j *job) exec(ctx context.Context, engine *build.Engine, display progress.D
 	if err != nil {
 		return &starlib.Result{Report: &build.Report{}}, err
 	}
+	defer j.flags.limits.lastResort(j.cmd.ErrOrStderr())()
 	if j.script.function != "" {
 		return rt.Call(ctx, j.script.name, j.script.function, nil)
 	}
@@ -81,6 +82,7 @@ func (j *job) exec(ctx context.Context, engine *build.Engine, display progress.D
 func (j *job) openEngine(display progress.Display) (*build.Engine, error) {
 	opts := j.flags.registry.engine(warnOn(display))
 	opts.Jobs = j.flags.jobs
+	j.flags.limits.engine(opts)
 	var err error
 	if opts.CacheSize, err = j.flags.cache.limit(j.cmd.Flags().Changed); err != nil {
 		return nil, err

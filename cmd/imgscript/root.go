@@ -114,8 +114,7 @@ func writeUsage(cmd *cobra.Command) error {
 		fmt.Fprintf(&b, "\nExamples:\n%s\n", cmd.Example)
 	}
 	if cmd.HasAvailableLocalFlags() {
-		const width = 100
-		fmt.Fprintf(&b, "\nFlags:\n%s", cmd.LocalFlags().FlagUsagesWrapped(width))
+		writeFlags(&b, cmd.LocalFlags())
 	}
 	_, err := io.WriteString(cmd.OutOrStdout(), b.String())
 	return err

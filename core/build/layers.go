@@ -149,6 +149,7 @@ func (i *Image) AddFiles(at Origin, files []File, opts *layer.Options) *Layer {
 	}
 	o.Workers, o.Cache = r.engine.workers, recipes{r.engine.cache}
 	o.OnBase = i.base.ref.Transport != "scratch"
+	o.MaxFiles, o.MaxBytes = r.opts.Limits.LayerFiles, r.opts.Limits.LayerBytes
 	o.Warn = func(msg string) { r.events.warn(at, msg) }
 	sources, err := r.sources(files)
 	pending := r.engine.cache.Begin(content.OCILayerGzip)
@@ -166,7 +167,8 @@ func (i *Image) AddFiles(at Origin, files []File, opts *layer.Options) *Layer {
 				return layer.Layer{}, err
 			}
 			m := &making{run: r, name: name, dst: pending, src: src, files: sources, opts: &o}
-			return m.inTurn(ctx, files)
+			built, e = m.inTurn(ctx, files)
+			return built, r.opts.Limits.explain(e)
 		})
 	}
 	if !i.template {
@@ -345,11 +347,16 @@ func (r *Run) LayerFromTar(at Origin, data *Blob, diffID string) (*Layer, error)
 	l := &Layer{run: r, src: store, createdBy: "layer_from_tar", change: &change{at: at, op: "layer_from_tar", used: true}}
 	l.future = async(r, at, "layer_from_tar", false, nil, func(ctx context.Context, _ *step) (layer.Layer, error) {
 		watch := r.events.begin("layer from "+data.Name, data.Size)
-		built, err := layer.FromTar(ctx, store, watch.watch(data.Open), &layer.TarOptions{DiffID: want})
+		built, err := layer.FromTar(ctx, store, watch.watch(data.Open), r.tarOptions(want))
 		watch.end("built", err)
-		return built, err
+		return built, r.opts.Limits.explain(err)
 	})
 	return l, nil
+}
+
+// tarOptions are those of a layer that is made of an archive.
+func (r *Run) tarOptions(diffID digest.Digest) *layer.TarOptions {
+	return &layer.TarOptions{DiffID: diffID, MaxFiles: r.opts.Limits.LayerFiles, MaxBytes: r.opts.Limits.LayerBytes}
 }
 
 // AddLayer puts a layer that exists, or is being built, on the image.

@@ -32,6 +32,8 @@ type Options struct {
 	// Plan makes a run that writes nothing but the cache: Report.Plan says what it would write. Layers are built, and what is read later in the run is as if all
 	// before had been written. The policy is asked as always. Of registries, rights to read are enough.
 	Plan bool
+	// Limits bound what the run may do.
+	Limits Limits
 	// Events is told what goes on, from many goroutines but one call at a time; nil drops it.
 	Events func(Event)
 }
@@ -48,6 +50,7 @@ type Run struct {
 	trees    []*layer.Tree   // outside the root, where the policy allows it
 	ctx      context.Context // a run is a scope, like errgroup.Group: the one type that holds a context
 	cancel   context.CancelCauseFunc
+	stop     context.CancelFunc // of the time limit
 	group    sync.WaitGroup
 	flights  flights
 	events   sink
@@ -140,6 +143,8 @@ func (e *Engine) newRun(ctx context.Context, opts *Options) (*Run, error) {
 		r.registry, r.plan = e.registry.ReadOnly(), &planning{cache: e.cache, mayRead: r.mayRead}
 	}
 	r.events.f = r.opts.Events
+	r.opts.Limits = r.opts.Limits.withDefaults()
+	ctx, r.stop = r.opts.Limits.withTimeout(ctx)
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
 	return r, nil
 }
@@ -152,6 +157,7 @@ var errRunEnded = errors.New("the run has ended")
 
 func (r *Run) close() {
 	r.cancel(errRunEnded)
+	r.stop()
 	for _, tree := range append(r.trees, r.tree) {
 		tree.Close()
 	}

@@ -199,9 +199,9 @@ func (s *search) complete(ctx context.Context, desc content.Descriptor, diffID d
 		}
 		return layer.Layer{Descriptor: desc, DiffID: diffID}, nil
 	}
-	read, err := layer.FromTar(ctx, s.run.engine.cache, content.FromFetcher(s, desc), &layer.TarOptions{DiffID: diffID})
+	read, err := layer.FromTar(ctx, s.run.engine.cache, content.FromFetcher(s, desc), s.run.tarOptions(diffID))
 	if err != nil {
-		return layer.Layer{}, err
+		return layer.Layer{}, s.run.opts.Limits.explain(err)
 	}
 	if desc.MediaType == "" {
 		desc.MediaType = read.Descriptor.MediaType

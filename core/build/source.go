@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/bmatcuk/doublestar/v4"
 
+	"github.com/imgscript/imgscript/core/content"
 	"github.com/imgscript/imgscript/core/layer"
 )
 
@@ -167,7 +169,7 @@ func realPath(full string) (string, error) {
 	return filepath.Join(parent, filepath.Base(full)), err
 }
 
-// ReadFile returns the content of a local file of at most limit bytes.
+// ReadFile returns the content of a local file of at most limit bytes; of a larger one the error is content.ErrTooLarge.
 func (r *Run) ReadFile(p string, limit int64) ([]byte, error) {
 	tree, name, err := r.local(p)
 	if err != nil {
@@ -183,9 +185,9 @@ func (r *Run) ReadFile(p string, limit int64) ([]byte, error) {
 	} else if info.IsDir() {
 		return nil, fmt.Errorf("%s is a directory", quoted(p))
 	}
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	data, err := io.ReadAll(io.LimitReader(f, min(limit, math.MaxInt64-1)+1))
 	if err == nil && int64(len(data)) > limit {
-		err = fmt.Errorf("%s has more than %d bytes", quoted(p), limit)
+		err = fmt.Errorf("%s has %w of %d bytes", quoted(p), content.ErrTooLarge, limit)
 	}
 	return data, err
 }
@@ -213,10 +215,14 @@ func quoted(p string) string {
 // Glob returns the files (no directories) whose paths match one of include and none of exclude, sorted and once each, as paths that
 // are written like the patterns: relative to the script's directory, or from the root when the pattern starts with "//". "**" crosses folders;
 // links to directories are not followed.
-func (r *Run) Glob(include, exclude []string) ([]string, error) {
+func (r *Run) Glob(include, exclude []string, opts *GlobOptions) ([]string, error) {
+	var o GlobOptions
+	if opts != nil {
+		o = *opts
+	}
 	var found []string
 	for _, pattern := range include {
-		names, err := r.glob(pattern)
+		names, err := r.glob(pattern, &o)
 		if err != nil {
 			return nil, err
 		}
@@ -237,7 +243,7 @@ func (r *Run) Glob(include, exclude []string) ([]string, error) {
 }
 
 // glob walks from the deepest directory that the pattern names literally.
-func (r *Run) glob(pattern string) ([]string, error) {
+func (r *Run) glob(pattern string, o *GlobOptions) ([]string, error) {
 	if pattern == "" {
 		return nil, errors.New("the pattern is empty")
 	}
@@ -257,9 +263,12 @@ func (r *Run) glob(pattern string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	names, err := doublestar.Glob(below, rest, doublestar.WithFilesOnly(), doublestar.WithNoFollow(), doublestar.WithFailOnIOErrors())
+	names, err := doublestar.Glob(o.watch(below), rest, doublestar.WithFilesOnly(), doublestar.WithNoFollow(), doublestar.WithFailOnIOErrors())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
+	}
+	if errors.Is(err, ErrLimit) {
+		return nil, err
 	}
 	if err != nil {
 		return nil, fmt.Errorf("glob %q: %w", pattern, err)

@@ -18,6 +18,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrVerification says that bytes do not have the digest or the size that was promised for them.
 	ErrVerification = errors.New("content does not match its descriptor")
+	// ErrTooLarge says that something has more bytes than whoever reads it takes.
+	ErrTooLarge = errors.New("more than the limit")
 	// ErrUnsupported says that a store cannot do what was asked, for whatever content.
 	ErrUnsupported = errors.New("not supported")
 	// ErrIncomplete says that a store refused a document because it does not have all that it names. What was sent may have been lost: see [Mend].

@@ -109,11 +109,11 @@ func ReadAll(ctx context.Context, src Fetcher, desc Descriptor) ([]byte, error) 
 	return ReadLimited(ctx, src, desc, MaxDocument)
 }
 
-// ReadLimited fetches a blob whole, verified, and fails when it has more than limit bytes.
+// ReadLimited fetches a blob whole, verified, and fails with ErrTooLarge when it has more than limit bytes.
 func ReadLimited(ctx context.Context, src Fetcher, desc Descriptor, limit int64) ([]byte, error) {
 	limit = min(limit, math.MaxInt64-1) // one more is read below
 	if desc.Size > limit {
-		return nil, fmt.Errorf("%s: %d bytes are more than the limit of %d", desc.Digest, desc.Size, limit)
+		return nil, fmt.Errorf("%s: %d bytes are %w of %d", desc.Digest, desc.Size, ErrTooLarge, limit)
 	}
 	r, err := src.Fetch(ctx, desc)
 	if err != nil {
@@ -130,7 +130,7 @@ func ReadLimited(ctx context.Context, src Fetcher, desc Descriptor, limit int64)
 		return nil, err
 	}
 	if n > limit {
-		return nil, fmt.Errorf("%s: more than the limit of %d bytes", desc.Digest, limit)
+		return nil, fmt.Errorf("%s: %w of %d bytes", desc.Digest, ErrTooLarge, limit)
 	}
 	return b.Bytes(), nil
 }
