@@ -10,6 +10,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"github.com/imgscript/imgscript/core/auth"
+	"github.com/imgscript/imgscript/core/build"
 	"github.com/imgscript/imgscript/core/nearest"
 )
 
@@ -60,6 +61,7 @@ func secret(thread *starlark.Thread, a *secretArgs) (starlark.Value, error) {
 		}
 		return nil, withHint(fmt.Errorf("secret: there is no secret %q", a.Name), hint)
 	}
+	s.run.NoteInput(build.Input{Kind: build.InputSecret, Name: a.Name})
 	return &secretValue{a.Name, read}, nil
 }
 

@@ -190,6 +190,7 @@ func variable(thread *starlark.Thread, a *varArgs) (starlark.Value, error) {
 	}
 	s.vars[a.Name] = true
 	if value, ok := s.rt.opts.Vars[a.Name]; ok {
+		s.run.NoteInput(build.Input{Kind: build.InputVar, Name: a.Name, Value: value})
 		return starlark.String(value), nil
 	}
 	if a.Default != nil {

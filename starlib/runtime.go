@@ -40,6 +40,8 @@ type Options struct {
 	Plan bool
 	// Limits bound what each run may do.
 	Limits Limits
+	// Inputs has the report list all that a run read; see build.Options.
+	Inputs bool
 	// Predeclared adds names of the embedding program to those of api.star, or replaces them.
 	Predeclared starlark.StringDict
 	// Modules are what load("@host/name", …) finds, by "host/name".
@@ -106,7 +108,7 @@ func (rt *Runtime) exec(ctx context.Context, name string, f func(*session) error
 	s := newSession(rt, file)
 	report, err := engine.Do(ctx, &build.Options{
 		Root: root, Files: rt.opts.Files, Dir: path.Dir(file), Platform: rt.opts.Platform, Epoch: rt.opts.Epoch,
-		Policy: rt.opts.Policy, Plan: rt.opts.Plan, Events: rt.opts.Events, Limits: rt.opts.Limits.ofRun(),
+		Policy: rt.opts.Policy, Plan: rt.opts.Plan, Events: rt.opts.Events, Limits: rt.opts.Limits.ofRun(), Inputs: rt.opts.Inputs,
 	}, func(run *build.Run) error {
 		s.run = run
 		return s.stopped(s.on(s.newThread(file), func() error { return f(s) }))

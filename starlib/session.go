@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
@@ -168,7 +169,7 @@ func (s *session) source(file string, src any) ([]byte, error) {
 	var text []byte
 	switch src := src.(type) {
 	case nil:
-		data, err := s.run.ReadFile("//"+file, s.limits.SourceBytes)
+		data, err := s.run.ReadScript("//"+file, s.limits.SourceBytes)
 		if errors.Is(err, content.ErrTooLarge) {
 			return nil, s.longSource(file)
 		}
@@ -178,8 +179,10 @@ func (s *session) source(file string, src any) ([]byte, error) {
 		text = data
 	case string:
 		text = []byte(src)
+		s.noteSource(file, text)
 	case []byte:
 		text = src
+		s.noteSource(file, text)
 	default:
 		return nil, &Error{Kind: KindUsage, Msg: fmt.Sprintf("src is a %T; want a string, []byte or nil", src)}
 	}
@@ -188,6 +191,11 @@ func (s *session) source(file string, src any) ([]byte, error) {
 	}
 	s.sources[file] = text
 	return text, nil
+}
+
+// noteSource notes a script whose text the host gave.
+func (s *session) noteSource(file string, text []byte) {
+	s.run.NoteInput(build.Input{Kind: build.InputScript, Name: "//" + file, Digest: digest.FromBytes(text), Size: int64(len(text))})
 }
 
 func (s *session) longSource(file string) error {

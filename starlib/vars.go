@@ -46,7 +46,7 @@ func (s *session) askedVars(source []byte) (asked map[string]bool, ok bool) {
 	for files := []string{s.file}; len(files) > 0; files = files[1:] {
 		if files[0] != s.file {
 			var err error
-			if source, err = s.run.ReadFile("//"+files[0], s.limits.SourceBytes); err != nil {
+			if source, err = s.run.ReadScript("//"+files[0], s.limits.SourceBytes); err != nil {
 				return nil, false
 			}
 		}

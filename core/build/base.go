@@ -85,7 +85,7 @@ func (b *base) resolveLocked() *Future[root] {
 		if b.ref.Digest == "" {
 			needs = saves
 		}
-		b.root = async(b.run, b.at, "image", false, needs, func(ctx context.Context, _ *step) (root, error) { return b.readRoot(ctx, saves) })
+		b.root = async(b.run, b.at, "image", false, needs, func(ctx context.Context, _ *step) (root, error) { return b.note(b.readRoot(ctx, saves)) })
 	}
 	return b.root
 }
@@ -155,6 +155,7 @@ func (b *base) pick(ctx context.Context, from root) (*image.Image, error) {
 	if err != nil {
 		return nil, b.named(err)
 	}
+	b.notePicked(from, img)
 	if b.given && !img.Platform().Matches(b.platform) {
 		return nil, fmt.Errorf("%s is %s and has no other platform; %s was asked for", b.ref, img.Platform(), b.platform)
 	}

@@ -96,7 +96,9 @@ func (c *Client) Resolve(at Origin, ref string) (content.Descriptor, error) {
 	if err := c.ready(at, "resolve"); err != nil {
 		return content.Descriptor{}, err
 	}
-	return c.repo.Head(c.run.ctx, ref)
+	desc, err := c.repo.Head(c.run.ctx, ref)
+	c.noteAsked("resolve", ref, desc.Digest, err)
+	return desc, err
 }
 
 // Manifest returns the exact bytes of the manifest or index of a tag or digest.
@@ -104,7 +106,9 @@ func (c *Client) Manifest(at Origin, ref string) (content.Descriptor, []byte, er
 	if err := c.ready(at, "manifest"); err != nil {
 		return content.Descriptor{}, nil, err
 	}
-	return c.repo.Manifest(c.run.ctx, ref)
+	desc, data, err := c.repo.Manifest(c.run.ctx, ref)
+	c.noteAsked("manifest", ref, desc.Digest, err)
+	return desc, data, err
 }
 
 // Tags lists the tags, sorted.
@@ -112,7 +116,9 @@ func (c *Client) Tags(at Origin) ([]string, error) {
 	if err := c.ready(at, "tags"); err != nil {
 		return nil, err
 	}
-	return c.repo.Tags(c.run.ctx)
+	tags, err := c.repo.Tags(c.run.ctx)
+	c.noteList("tags", c.Repository(), tags, err)
+	return tags, err
 }
 
 // PutManifest stores a manifest under a tag, or by its digest for "", and returns what was stored and the status of the answer.
@@ -174,7 +180,8 @@ func (c *Client) noteBlob(op, action, from, source string, desc content.Descript
 
 // BlobExists reports whether the repository has a blob.
 func (c *Client) BlobExists(at Origin, dgst digest.Digest) (bool, error) {
-	_, err := c.StatBlob(at, dgst)
+	desc, err := c.StatBlob(at, dgst)
+	c.noteAsked("blob_exists", dgst.String(), desc.Digest, err)
 	if errors.Is(err, content.ErrNotFound) {
 		return false, nil
 	}
@@ -201,7 +208,9 @@ func (c *Client) ReadBlob(at Origin, dgst digest.Digest, limit int64) ([]byte, e
 		return nil, err
 	}
 	desc := content.Descriptor{MediaType: content.OctetStream, Digest: dgst, Size: -1}
-	return content.ReadLimited(c.run.ctx, c.repo, desc, limit)
+	data, err := content.ReadLimited(c.run.ctx, c.repo, desc, limit)
+	c.noteAsked("blob", dgst.String(), dgst, err)
+	return data, err
 }
 
 // Blob returns a blob that is read when it is used. One that is not there is an error now.
@@ -210,6 +219,7 @@ func (c *Client) Blob(at Origin, dgst digest.Digest) (*Blob, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.noteAsked("blob", dgst.String(), dgst, nil)
 	return &Blob{Name: dgst.String(), Size: desc.Size, Open: content.FromFetcher(c.repo, desc)}, nil
 }
 
@@ -299,7 +309,9 @@ func (c *Client) Referrers(at Origin, dgst digest.Digest, artifactType string) (
 	if err := c.ready(at, "referrers"); err != nil {
 		return nil, err
 	}
-	return c.repo.Referrers(c.run.ctx, dgst, artifactType)
+	found, err := c.repo.Referrers(c.run.ctx, dgst, artifactType)
+	c.noteList("referrers", c.Repository()+"@"+dgst.String(), digestsOf(found), err)
+	return found, err
 }
 
 // Credential finds the credential that a call to the repository of a reference would use.
@@ -345,7 +357,8 @@ func (r *Run) FileBlob(p string) (*Blob, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%q is not a regular file", p)
 	}
-	return &Blob{Name: p, Size: info.Size(), Open: func(context.Context) (io.ReadCloser, error) { return tree.Open(name) }}, nil
+	open := func(context.Context) (io.ReadCloser, error) { return tree.Open(name) }
+	return &Blob{Name: p, Size: info.Size(), Open: r.noteRead(Input{Kind: InputFile, Name: r.nameOf(tree, name, p)}, open)}, nil
 }
 
 // Digest reads data and returns its SHA-256 digest.

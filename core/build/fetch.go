@@ -64,7 +64,11 @@ func (r *Run) Fetch(at Origin, address string, opts FetchOptions) (*Blob, error)
 		return nil, err
 	}
 	file := async(r, at, "fetch", false, nil, func(ctx context.Context, _ *step) (content.Descriptor, error) {
-		return r.download(ctx, address, want)
+		desc, err := r.download(ctx, address, want)
+		if err == nil {
+			r.NoteInput(Input{Kind: InputFetch, Name: redactURL(address), Digest: desc.Digest})
+		}
+		return desc, err
 	})
 	stat := func(ctx context.Context) (int64, error) {
 		desc, err := file.get(ctx)

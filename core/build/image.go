@@ -95,7 +95,7 @@ func (r *Run) keychain(m auth.Map) (auth.Keychain, error) {
 	mine := auth.Map{}
 	for key, entry := range m {
 		if entry.ReadFile == nil {
-			entry.ReadFile = func(p string) ([]byte, error) { return r.ReadFile(p, maxKeyFile) }
+			entry.ReadFile = func(p string) ([]byte, error) { return r.readAs(InputKeyFile, p, maxKeyFile) }
 		}
 		mine[key] = entry
 	}

@@ -262,7 +262,7 @@ func (m *making) known(ctx context.Context) (layer.Layer, bool, error) {
 	for _, msg := range odd {
 		m.opts.Warn(msg)
 	}
-	return m.unchanged(known, m.run.events.begin(m.name, -1)), true, nil
+	return m.unchanged(known, m.run.events.begin(m.name, -1)), true, m.note(ctx, plan)
 }
 
 // make packs the files into a blob, unless an earlier run did and nothing has changed since.
@@ -274,12 +274,15 @@ func (m *making) make(ctx context.Context) (layer.Layer, error) {
 		return layer.Layer{}, err
 	}
 	if known, ok := plan.Known(); ok {
-		return m.unchanged(known, watch), nil
+		return m.unchanged(known, watch), m.note(ctx, plan)
 	}
 	m.src.again = m.again
 	built, err := plan.Build(ctx, &watchedIngester{m.dst, watch})
 	watch.end("built", err)
-	return built, err
+	if err != nil {
+		return layer.Layer{}, err
+	}
+	return built, m.note(ctx, plan)
 }
 
 // unchanged is the outcome when the layer was made before.

@@ -34,6 +34,8 @@ type Options struct {
 	Plan bool
 	// Limits bound what the run may do.
 	Limits Limits
+	// Inputs has the report list all that the run read. It costs the digests of local files, which the cache knows of those that did not change.
+	Inputs bool
 	// Events is told what goes on, from many goroutines but one call at a time; nil drops it.
 	Events func(Event)
 }
@@ -65,6 +67,7 @@ type Run struct {
 	bases   map[baseKey]knownBase
 	saved   []savedAs
 	copies  []*copying
+	inputs  []Input
 	changes []*change
 }
 
@@ -75,6 +78,7 @@ type Report struct {
 	Unsaved  []string // references whose save or copy did not end, in program order; only of a failed run
 	Plan     *Plan    // of a run with Options.Plan, whose Saved and Copied are what would be; of a failed one what it had planned by then
 	Warnings []string
+	Inputs   []Input // sorted by kind and name, of a run with Options.Inputs; of a failed run those up to there
 }
 
 // Caller is the Origin of the calling line of Go code.
@@ -218,6 +222,7 @@ func (r *Run) report() *Report {
 			rep.Unsaved = append(rep.Unsaved, s.target)
 		}
 	}
+	rep.Inputs = r.allInputs(rep.Saved)
 	for _, c := range r.copies {
 		rep.Copied = append(rep.Copied, c.written...)
 		if c.step.err != nil {

@@ -193,6 +193,7 @@ func (s *search) Sources(content.Descriptor) []string {
 
 // complete finds out what the caller did not say of a layer.
 func (s *search) complete(ctx context.Context, desc content.Descriptor, diffID digest.Digest) (layer.Layer, error) {
+	s.run.NoteInput(Input{Kind: InputBlob, Name: desc.Digest.String(), Digest: desc.Digest})
 	if diffID != "" && desc.Size >= 0 {
 		if desc.MediaType == "" {
 			desc.MediaType = content.OCILayerGzip

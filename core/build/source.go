@@ -170,7 +170,15 @@ func realPath(full string) (string, error) {
 }
 
 // ReadFile returns the content of a local file of at most limit bytes; of a larger one the error is content.ErrTooLarge.
-func (r *Run) ReadFile(p string, limit int64) ([]byte, error) {
+func (r *Run) ReadFile(p string, limit int64) ([]byte, error) { return r.readAs(InputFile, p, limit) }
+
+// ReadScript is ReadFile for a file of the language of an embedding program.
+func (r *Run) ReadScript(p string, limit int64) ([]byte, error) {
+	return r.readAs(InputScript, p, limit)
+}
+
+// readAs reads a file as an input of some kind.
+func (r *Run) readAs(kind InputKind, p string, limit int64) ([]byte, error) {
 	tree, name, err := r.local(p)
 	if err != nil {
 		return nil, err
@@ -188,6 +196,9 @@ func (r *Run) ReadFile(p string, limit int64) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(f, min(limit, math.MaxInt64-1)+1))
 	if err == nil && int64(len(data)) > limit {
 		err = fmt.Errorf("%s has %w of %d bytes", quoted(p), content.ErrTooLarge, limit)
+	}
+	if err == nil {
+		r.noteFile(kind, tree, name, p, data)
 	}
 	return data, err
 }
@@ -239,7 +250,9 @@ func (r *Run) Glob(include, exclude []string, opts *GlobOptions) ([]string, erro
 		})
 	})
 	slices.Sort(found)
-	return slices.Compact(found), nil
+	found = slices.Compact(found)
+	r.noteGlob(include, exclude, found)
+	return found, nil
 }
 
 // glob walks from the deepest directory that the pattern names literally.
