@@ -33,7 +33,7 @@ var arrows = []struct {
 	{"core/build", []string{"core/atomicfile", "core/auth", "core/cache", "core/content", "core/image", "core/layer", "core/layout", "core/registry", "core/transport"}},
 	{"starlib", []string{"core/auth", "core/build", "core/content", "core/image", "core/layer", "core/nearest", "core/registry"}}, // core/build and what it hands out
 	{"cmd/imgscript/internal/progress", []string{"core/build"}},
-	{"cmd/imgscript", []string{"cmd/imgscript/internal/progress", "core/auth", "core/build", "core/cache", "core/image", "core/nearest", "core/registry/registryconfig", "core/transport", "starlib"}},
+	{"cmd/imgscript", []string{"cmd/imgscript/internal/progress", "core/atomicfile", "core/auth", "core/build", "core/cache", "core/image", "core/nearest", "core/registry/registryconfig", "core/transport", "starlib"}},
 
 	// What tests share.
 	{"core/content/contenttest", []string{"core/content"}},

@@ -26,6 +26,7 @@ type runFlags struct {
 	registry registryFlags
 	output   outputFlags
 	limits   limitFlags
+	report   reportFlags
 }
 
 func (f *runFlags) add(cmd *cobra.Command) {
@@ -40,6 +41,7 @@ func (f *runFlags) add(cmd *cobra.Command) {
 	f.cache.add(cmd)
 	f.registry.add(cmd)
 	f.output.add(cmd, "saved")
+	f.report.add(cmd)
 	f.limits.add(cmd)
 	complete(cmd, "platform", "linux/amd64", "linux/arm64")
 	_ = cmd.MarkFlagDirname("root")
@@ -51,6 +53,9 @@ func (f *runFlags) check(given func(flag string) bool) error {
 		return usagef("--jobs %d: want 1 or more", f.jobs)
 	}
 	if err := f.cache.check(given); err != nil {
+		return err
+	}
+	if err := f.report.check(given); err != nil {
 		return err
 	}
 	if err := checkPlatform(f.platform); f.platform != "" && err != nil {

@@ -31,7 +31,7 @@ func newJob(cmd *cobra.Command, arg string, flags *runFlags) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &job{cmd: cmd, flags: flags, script: found, opts: starlib.Options{Root: found.root, Platform: flags.platform, Limits: flags.limits.limits}}
+	j := &job{cmd: cmd, flags: flags, script: found, opts: starlib.Options{Root: found.root, Platform: flags.platform, Limits: flags.limits.limits, Inputs: flags.report.file != ""}}
 	if j.opts.Vars, err = variables(flags.vars); err != nil {
 		return nil, err
 	}

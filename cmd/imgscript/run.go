@@ -70,7 +70,16 @@ func (j *job) run(ctx context.Context, engine *build.Engine, display progress.Di
 		display.Line(all.summary("saved", len(saved), time.Since(start)), progress.Summary)
 	}
 	display.Close()
-	return j.tell(result.Report, err)
+	return j.finish(ctx, result.Report, err)
+}
+
+// finish writes the report, what was saved, and what went wrong.
+func (j *job) finish(ctx context.Context, report *build.Report, err error) error {
+	reporting := j.writeReport(report, err)
+	if err := j.tell(report, err); err != nil {
+		return err
+	}
+	return tellError(ctx, j.cmd.ErrOrStderr(), reporting)
 }
 
 // tell writes what was saved, and what went wrong.

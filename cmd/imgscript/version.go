@@ -25,8 +25,9 @@ func newVersionCommand() *cobra.Command {
 // compressor is the module whose version decides about the compressed bytes of a layer.
 const compressor = "github.com/klauspost/compress"
 
-func writeVersion(w io.Writer) error {
-	own, compress := "(unknown)", "(unknown)"
+// buildVersions are those of the program and of the compressor.
+func buildVersions() (own, compress string) {
+	own, compress = "(unknown)", "(unknown)"
 	if info, ok := debug.ReadBuildInfo(); ok {
 		if info.Main.Version != "" {
 			own = info.Main.Version
@@ -37,6 +38,11 @@ func writeVersion(w io.Writer) error {
 			}
 		}
 	}
+	return own, compress
+}
+
+func writeVersion(w io.Writer) error {
+	own, compress := buildVersions()
 	_, err := fmt.Fprintf(w, "imgscript %s\n%s %s/%s\nklauspost/compress %s\n", own, runtime.Version(), runtime.GOOS, runtime.GOARCH, compress)
 	return err
 }
