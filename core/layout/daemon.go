@@ -26,6 +26,8 @@ type DaemonOptions struct {
 	TempDir string
 	// ReadOnly makes every write an error that is content.ErrUnsupported.
 	ReadOnly bool
+	// Staging keeps what is written until it is loaded, such as a cache; nil keeps it in memory.
+	Staging content.Store
 }
 
 // DefaultDaemon is where a Docker daemon listens when nothing else is said.
@@ -58,7 +60,7 @@ func OpenDaemon(opts *DaemonOptions) (*Daemon, error) {
 		return nil, err
 	}
 	d := &Daemon{api: api, opts: o, turn: make(chan struct{}, 1), exported: map[string]*Archive{}}
-	d.out, err = OpenArchive("docker-daemon:", &ArchiveOptions{Docker: true, ReadOnly: o.ReadOnly})
+	d.out, err = OpenArchive("docker-daemon:", &ArchiveOptions{Docker: true, ReadOnly: o.ReadOnly, Staging: o.Staging})
 	if err != nil {
 		return nil, err
 	}

@@ -1,9 +1,12 @@
 // Package transport reads the references by which scripts and commands name images, and opens what they name.
 //
-// The transports are those of skopeo (containers-transports(5)), of which there are so far
+// The transports are those of skopeo (containers-transports(5)):
 //
 //	[docker://]HOST/REPO[:TAG][@DIGEST]   a repository of a registry; Docker Hub's short names work
 //	oci:DIR[:TAG][@DIGEST]                a directory with an OCI image layout
+//	oci-archive:FILE[:TAG][@DIGEST]       a tar of such a directory
+//	docker-archive:FILE[:NAME[:TAG]]      what docker save writes and docker load reads
+//	docker-daemon:NAME[:TAG]              an image of a Docker daemon
 //	scratch                               the empty image, as a base
 //
 // # Registry references
@@ -21,6 +24,11 @@
 // # OCI layouts
 //
 // The directory ends at the first colon, or at an "@" that a digest follows; it is kept as written, and [Options].Path says where it lies.
-// TAG is a name that layout.CheckName takes, such as "v1" or "docker.io/library/alpine:3.20"; without one, what [layout.Layout.Resolve]
+// So does a file. TAG is a name that layout.CheckName takes, such as "v1" or "docker.io/library/alpine:3.20"; without one, what [layout.Layout.Resolve]
 // finds for the empty name.
+//
+// # Docker's own stores
+//
+// NAME and TAG are a registry reference without a digest: Docker names its images by where they would be pushed. Without a tag it is "latest". An archive without a name is read for its
+// only image, and written with an image that has none.
 package transport

@@ -20,10 +20,15 @@ type Options struct {
 	Path func(path string) (string, error)
 	// Write opens for writing too. Without it, every write is an error that is content.ErrUnsupported.
 	Write bool
+	// Staging keeps what goes into an archive or a daemon until it is written there; nil keeps it in memory.
+	Staging content.Store
+	// Daemon is where a Docker daemon listens, as DOCKER_HOST has it; "" is layout.DefaultDaemon.
+	Daemon string
 }
 
-// Open opens the repository that ref is in: for registries a *registry.Repository when opts.Write is set, for layouts a *layout.Layout. It does no network
-// I/O, and what ref names need not exist. [Reference.Identifier] is the image's name in it. There is nothing to close.
+// Open opens the repository that ref is in: for registries a *registry.Repository when opts.Write is set, for layouts a *layout.Layout, for archives a
+// *layout.Archive, for daemons a *layout.Daemon, which alone is an io.Closer and to be closed. It does no network I/O, and what ref names need not exist. [Reference.Identifier] is
+// the image's name in it. An archive that is opened for writing begins empty, and so it is opened once for all that is written to it.
 func Open(ctx context.Context, ref Reference, opts *Options) (content.Repository, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
@@ -44,17 +49,34 @@ func Open(ctx context.Context, ref Reference, opts *Options) (content.Repository
 		return r.Direct(), nil
 	case OCI:
 		return openLayout(ref, o)
+	case OCIArchive, DockerArchive:
+		file, err := o.path(ref)
+		if err != nil {
+			return nil, err
+		}
+		return layout.OpenArchive(file, &layout.ArchiveOptions{Docker: ref.Transport == DockerArchive, ReadOnly: !o.Write, Staging: o.Staging})
+	case DockerDaemon:
+		return layout.OpenDaemon(&layout.DaemonOptions{Host: o.Daemon, ReadOnly: !o.Write, Staging: o.Staging})
 	}
 	return nil, fmt.Errorf("open %s: %w: there is nothing to read from or write to", quote(ref.String()), content.ErrUnsupported)
 }
 
+// path is where the path of a reference lies.
+func (o *Options) path(ref Reference) (string, error) {
+	if o.Path == nil {
+		return ref.Path, nil
+	}
+	found, err := o.Path(ref.Path)
+	if err != nil {
+		return "", fmt.Errorf("open %s: %w", quote(ref.Name()), err)
+	}
+	return found, nil
+}
+
 func openLayout(ref Reference, o Options) (content.Repository, error) {
-	dir := ref.Path
-	if o.Path != nil {
-		var err error
-		if dir, err = o.Path(dir); err != nil {
-			return nil, fmt.Errorf("open %s: %w", quote(ref.Name()), err)
-		}
+	dir, err := o.path(ref)
+	if err != nil {
+		return nil, err
 	}
 	return layout.Open(dir, &layout.Options{ReadOnly: !o.Write})
 }

@@ -23,9 +23,6 @@ const maxReference = 1024
 
 // later are transports of skopeo that a reference can name and we cannot open, with what to do instead.
 var later = map[string]string{
-	"oci-archive":        `save to "oci:DIR" and pack the directory with tar, or unpack the archive and use "oci:DIR"`,
-	"docker-archive":     `save to "oci:DIR", which skopeo copies to an archive`,
-	"docker-daemon":      `save to "oci:DIR", which skopeo copies to the daemon`,
 	"containers-storage": `save to "oci:DIR", which "podman pull oci:DIR" reads`,
 }
 
@@ -48,10 +45,12 @@ func parse(s string) (Reference, error) {
 		return Reference{}, fmt.Errorf("the transport %s is %w yet: %s", prefix, content.ErrUnsupported, instead)
 	}
 	switch {
-	case prefix == "oci" && rest != "":
-		return parseOCI(rest)
-	case s == "oci:":
-		return Reference{}, invalid("it names no directory")
+	case ok && (prefix == OCI || prefix == OCIArchive):
+		return parseOCI(prefix, rest)
+	case ok && prefix == DockerArchive:
+		return parseDockerArchive(rest)
+	case ok && prefix == DockerDaemon:
+		return parseNamed(Reference{Transport: DockerDaemon}, rest)
 	case strings.HasPrefix(rest, "//") && prefix == "docker":
 		return parseDocker(rest[2:])
 	case strings.HasPrefix(rest, "//"):
@@ -60,23 +59,62 @@ func parse(s string) (Reference, error) {
 	return parseDocker(s)
 }
 
-// parseOCI reads DIR[:TAG][@DIGEST].
-func parseOCI(s string) (Reference, error) {
-	r := Reference{Transport: OCI}
+// parseOCI reads DIR[:TAG][@DIGEST] of a layout, or the same of a file.
+func parseOCI(kind, s string) (Reference, error) {
+	r := Reference{Transport: kind}
 	name, d, err := cutDigest(s)
 	if err != nil {
 		return Reference{}, err
 	}
 	path, tag, tagged := strings.Cut(name, ":")
 	r.Path, r.Tag, r.Digest = path, tag, d
-	switch {
-	case path == "":
-		return Reference{}, invalid("it names no directory")
-	case strings.ContainsRune(path, 0):
-		return Reference{}, invalid("a path cannot hold a zero byte")
-	case tagged:
+	if err := checkPath(r); err != nil {
+		return Reference{}, err
+	}
+	if tagged {
 		return r, layout.CheckName(tag)
 	}
+	return r, nil
+}
+
+func checkPath(r Reference) error {
+	what := "file"
+	if r.Transport == OCI {
+		what = "directory"
+	}
+	switch {
+	case r.Path == "":
+		return invalid("it names no %s", what)
+	case strings.ContainsRune(r.Path, 0):
+		return invalid("a path cannot hold a zero byte")
+	}
+	return nil
+}
+
+// parseDockerArchive reads FILE[:NAME[:TAG]].
+func parseDockerArchive(s string) (Reference, error) {
+	r := Reference{Transport: DockerArchive}
+	var name string
+	var named bool
+	r.Path, name, named = strings.Cut(s, ":")
+	if err := checkPath(r); err != nil || !named {
+		return r, err
+	}
+	return parseNamed(r, name)
+}
+
+// parseNamed reads the name of an image of Docker's, which has no digest, into r.
+func parseNamed(r Reference, name string) (Reference, error) {
+	named, err := parseDocker(name)
+	switch {
+	case name == "":
+		return Reference{}, invalid("it names no image; write one as docker tag takes it, such as %s", quote(r.Name()+":app:v1"))
+	case err != nil:
+		return Reference{}, err
+	case named.Digest != "":
+		return Reference{}, invalid("an image of Docker's is named by a tag here, not by a digest")
+	}
+	r.Repository, r.Tag = named.Host+"/"+named.Repository, named.Tag
 	return r, nil
 }
 

@@ -51,6 +51,14 @@ func TestParse(t *testing.T) {
 		{"a.io/x:" + strings.Repeat("a", 128), docker("a.io", "x", strings.Repeat("a", 128), ""), ""},
 		{"a.io/" + strings.Repeat("a", 255), docker("a.io", strings.Repeat("a", 255), "", ""), ""},
 
+		{"oci-archive:a.tar", Reference{Transport: OCIArchive, Path: "a.tar"}, ""},
+		{"oci-archive:/b/a.tar:v1", Reference{Transport: OCIArchive, Path: "/b/a.tar", Tag: "v1"}, ""},
+		{"docker-archive:a.tar", Reference{Transport: DockerArchive, Path: "a.tar"}, ""},
+		{"docker-archive:a.tar:app", Reference{Transport: DockerArchive, Path: "a.tar", Repository: "docker.io/library/app"}, ""},
+		{"docker-archive:a.tar:library/app:v1", Reference{Transport: DockerArchive, Path: "a.tar", Repository: "docker.io/library/app", Tag: "v1"}, "docker-archive:a.tar:app:v1"},
+		{"docker-archive:a.tar:localhost:5000/app:v1", Reference{Transport: DockerArchive, Path: "a.tar", Repository: "localhost:5000/app", Tag: "v1"}, ""},
+		{"docker-daemon:app:v1", Reference{Transport: DockerDaemon, Repository: "docker.io/library/app", Tag: "v1"}, ""},
+		{"docker-daemon:reg.example.com/app", Reference{Transport: DockerDaemon, Repository: "reg.example.com/app"}, ""},
 		{"oci:out", oci("out", "", ""), ""},
 		{"oci:out:v1", oci("out", "v1", ""), ""},
 		{"oci:a/b:c", oci("a/b", "c", ""), ""},
@@ -159,9 +167,13 @@ func TestParseErrorsOfTransports(t *testing.T) {
 		{"oci:out@sha256:../../x", "digest", nil},
 		{"oci:a\x00b", "zero byte", nil},
 
-		{"oci-archive:x.tar", `save to "oci:DIR"`, content.ErrUnsupported},
-		{"docker-archive:x.tar:app:1", `save to "oci:DIR"`, content.ErrUnsupported},
-		{"docker-daemon:app:1", `save to "oci:DIR"`, content.ErrUnsupported},
+		{"oci-archive:", "it names no file", content.ErrInvalid},
+		{"docker-archive::app", "it names no file", content.ErrInvalid},
+		{"docker-archive:x.tar:", "it names no image", content.ErrInvalid},
+		{"docker-archive:x.tar:App", "lower case", content.ErrInvalid},
+		{"docker-archive:x.tar:app@" + dgst256, "not by a digest", content.ErrInvalid},
+		{"docker-daemon:", "it names no image", content.ErrInvalid},
+		{"docker-daemon:" + dgst256, "a digest", content.ErrInvalid},
 		{"containers-storage:app", `save to "oci:DIR"`, content.ErrUnsupported},
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/imgscript/imgscript/core/content"
@@ -16,6 +17,10 @@ const (
 	Docker  = "docker"  // a registry
 	OCI     = "oci"     // an OCI layout directory
 	Scratch = "scratch" // the empty image; nothing to open
+
+	OCIArchive    = "oci-archive"    // a file: a tar of an OCI layout
+	DockerArchive = "docker-archive" // a file: what docker save writes and docker load reads
+	DockerDaemon  = "docker-daemon"  // the images of a Docker daemon
 )
 
 // Reference names an image, or the repository for one. Two references are equal (==) when they were written alike but for Docker's short forms. The
@@ -23,8 +28,8 @@ const (
 type Reference struct {
 	Transport  string
 	Host       string        // of Docker: lower case, with its port if one was given
-	Repository string        // of Docker: without the host, with "library/"
-	Path       string        // of OCI: the directory as written
+	Repository string        // of Docker: without the host, with "library/"; of docker-archive and docker-daemon: with it, "" when no image is named
+	Path       string        // of OCI: the directory as written; of archives: the file
 	Tag        string        // empty when none was given
 	Digest     digest.Digest // empty when none was given
 }
@@ -46,11 +51,34 @@ func (r Reference) Name() string {
 	switch r.Transport {
 	case Docker:
 		return r.Host + "/" + r.Repository
-	case OCI:
-		return "oci:" + r.Path
+	case OCI, OCIArchive:
+		return r.Transport + ":" + r.Path
+	case DockerArchive, DockerDaemon:
+		name := r.Transport
+		for _, part := range []string{r.Path, shortName(r.Repository)} {
+			if part != "" {
+				name += ":" + part
+			}
+		}
+		return name
 	}
 	return r.Transport
 }
+
+// shortName is a name of Docker's as docker images shows it.
+func shortName(full string) string {
+	named, err := reference.ParseNormalizedNamed(full)
+	if err != nil {
+		return full
+	}
+	return reference.FamiliarName(named)
+}
+
+// IsLocal reports whether the reference is of files on this computer.
+func (r Reference) IsLocal() bool { return r.Path != "" }
+
+// IsArchive reports whether the reference is of a file that is written as a whole.
+func (r Reference) IsArchive() bool { return r.Transport == OCIArchive || r.Transport == DockerArchive }
 
 // Familiar returns the reference as Docker's users write it: "node:lts" for "docker.io/library/node:lts". Everything but Docker Hub's names
 // is as in String.
@@ -70,10 +98,21 @@ func (r Reference) Familiar() string {
 
 // TagOrLatest returns the tag, or "latest" when neither a tag nor a digest was given, as Docker does; empty with a digest alone.
 func (r Reference) TagOrLatest() string {
-	if r.Tag == "" && r.Digest == "" {
+	if r.Tag == "" && r.Digest == "" && !r.nameless() {
 		return "latest"
 	}
 	return r.Tag
+}
+
+// nameless reports whether the reference is of a Docker archive and names no image in it.
+func (r Reference) nameless() bool { return r.Transport == DockerArchive && r.Repository == "" }
+
+// InRepository is what what [Open] opened calls the image with a tag: the tag itself, or with Docker's own stores the whole name.
+func (r Reference) InRepository(tag string) string {
+	if r.Transport == DockerArchive || r.Transport == DockerDaemon {
+		return r.Repository + ":" + tag
+	}
+	return tag
 }
 
 // Identifier returns the name to give to Resolve of what [Open] opened: the digest, else the tag, else on a registry "latest" and in a
@@ -84,6 +123,8 @@ func (r Reference) Identifier() string {
 		return r.Digest.String()
 	case r.Transport == Docker:
 		return r.TagOrLatest()
+	case r.Repository != "":
+		return r.InRepository(r.TagOrLatest())
 	}
 	return r.Tag
 }
@@ -105,8 +146,13 @@ func (r Reference) checkTag() error {
 	switch r.Transport {
 	case Docker:
 		return registry.ValidTag(r.Tag)
-	case OCI:
+	case OCI, OCIArchive:
 		return layout.CheckName(r.Tag)
+	case DockerArchive, DockerDaemon:
+		if r.Repository == "" {
+			return fmt.Errorf("%w: tag %q: it names no image to tag; write one, as in %q", content.ErrInvalid, r.Tag, r.Name()+":app")
+		}
+		return registry.ValidTag(r.Tag)
 	}
 	return fmt.Errorf("%w tag %q: nothing of %q has tags", content.ErrInvalid, r.Tag, r.Transport)
 }
