@@ -22,6 +22,7 @@ var arrows = []struct {
 	{"core/atomicfile", nil},
 	{"core/nearest", nil},
 	{"core/auth", []string{"core/atomicfile"}},
+	{"core/lock", []string{"core/atomicfile", "core/content"}},
 	{"core/cache", []string{"core/atomicfile", "core/content"}},
 	{"core/layer", []string{"core/content", "core/nearest"}},
 	{"core/image", []string{"core/content", "core/layer"}},
@@ -30,10 +31,10 @@ var arrows = []struct {
 	{"core/layout", []string{"core/atomicfile", "core/content", "core/layer"}},
 	{"core/rootfs", []string{"core/content", "core/layer"}},
 	{"core/transport", []string{"core/content", "core/layout", "core/registry"}},
-	{"core/build", []string{"core/atomicfile", "core/auth", "core/cache", "core/content", "core/image", "core/layer", "core/layout", "core/registry", "core/transport"}},
-	{"starlib", []string{"core/auth", "core/build", "core/content", "core/image", "core/layer", "core/nearest", "core/registry"}}, // core/build and what it hands out
+	{"core/build", []string{"core/atomicfile", "core/auth", "core/cache", "core/content", "core/image", "core/layer", "core/layout", "core/lock", "core/registry", "core/transport"}},
+	{"starlib", []string{"core/auth", "core/build", "core/content", "core/image", "core/layer", "core/lock", "core/nearest", "core/registry"}}, // core/build and what it hands out
 	{"cmd/imgscript/internal/progress", []string{"core/build"}},
-	{"cmd/imgscript", []string{"cmd/imgscript/internal/progress", "core/atomicfile", "core/auth", "core/build", "core/cache", "core/image", "core/nearest", "core/registry/registryconfig", "core/transport", "starlib"}},
+	{"cmd/imgscript", []string{"cmd/imgscript/internal/progress", "core/atomicfile", "core/auth", "core/build", "core/cache", "core/image", "core/lock", "core/nearest", "core/registry/registryconfig", "core/transport", "starlib"}},
 
 	// What tests share.
 	{"core/content/contenttest", []string{"core/content"}},
