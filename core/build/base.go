@@ -19,6 +19,7 @@ type base struct {
 	at       Origin
 	ref      transport.Reference
 	access   *access
+	unlocked bool // its tag is followed whatever the lock says
 	platform image.Platform
 	given    bool // the platform was asked for, so a base without an index must have it
 	format   image.Format
@@ -31,6 +32,7 @@ type base struct {
 // baseKey tells bases apart that are not the same even with the engine's credentials.
 type baseKey struct {
 	ref      string
+	unlocked bool
 	platform image.Platform
 	given    bool
 	format   image.Format
@@ -42,7 +44,7 @@ func (r *Run) sharedBase(b *base) *base {
 	before := len(r.earlierThan(b.ref))
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	key := baseKey{b.ref.String(), b.platform, b.given, b.format}
+	key := baseKey{b.ref.String(), b.unlocked, b.platform, b.given, b.format}
 	if known, ok := r.bases[key]; ok && known.before == before {
 		return known.base
 	}
@@ -69,6 +71,9 @@ type root struct {
 	data []byte
 	doc  *content.Document
 	src  content.Fetcher
+
+	locked  string // the reference as the lock has it; "" where the lock has no say
+	lasting bool   // it is the same tomorrow: locked, or given by digest
 }
 
 // resolve starts finding out what the reference names.
@@ -116,30 +121,56 @@ func (b *base) image() *Future[*image.Image] {
 
 // readRoot resolves the reference, which may be the result of earlier saves.
 func (b *base) readRoot(ctx context.Context, saves earlier) (root, error) {
+	from := root{locked: b.lockName(saves)}
+	if err := b.run.lock.mayAsk(from.locked); err != nil {
+		return root{}, err
+	}
 	repo, err := b.access.open(ctx, b.ref, false)
 	if err != nil {
 		return root{}, err
 	}
 	watch := b.run.events.begin("base "+b.ref.String(), -1)
-	desc, data, err := saves.read(ctx, repo, b.ref)
-	watch.end(short(desc.Digest), err)
+	if from.locked != "" {
+		from.desc, from.data, err = b.run.lock.read(ctx, b, repo, from.locked)
+	} else {
+		from.desc, from.data, err = saves.read(ctx, repo, b.ref)
+	}
+	watch.end(short(from.desc.Digest), err)
 	if err != nil {
 		return root{}, b.named(err)
 	}
-	doc, err := content.ParseDocument(desc.MediaType, data)
-	if err != nil {
+	if from.doc, err = content.ParseDocument(from.desc.MediaType, from.data); err != nil {
 		return root{}, fmt.Errorf("%s: %w", b.ref, err)
 	}
-	desc.MediaType = doc.MediaType
-	return root{desc: desc, data: data, doc: doc, src: &source{run: b.run, repo: repo, root: desc, data: data}}, nil
+	from.desc.MediaType = from.doc.MediaType
+	from.src = &source{run: b.run, repo: repo, root: from.desc, data: from.data}
+	if b.ref.Transport == transport.Docker && b.ref.Digest != "" && len(saves) == 0 {
+		from.lasting = true
+		return from, b.run.keep(ctx, from)
+	}
+	if from.locked != "" {
+		from.lasting = true
+		return from, b.run.lock.refresh(ctx, from)
+	}
+	return from, nil
+}
+
+// whole is what the reference names, for who takes all of it.
+func (b *base) whole(ctx context.Context) (root, error) {
+	from, err := b.resolve().get(ctx)
+	if err == nil {
+		err = b.run.lock.takeWhole(ctx, from)
+	}
+	return from, err
 }
 
 func (b *base) named(err error) error { return named(b.ref, err) }
 
-// named puts the reference in front of an error, unless it is a registry's, which names the repository itself.
+// named puts the reference in front of an error, unless it is a registry's or one of the lock, which name it themselves.
 func named(ref transport.Reference, err error) error {
 	var answer *registry.Error
-	if errors.As(err, &answer) {
+	var lock *LockError
+	if errors.As(err, &answer) || errors.As(err, &lock) {
 		return err
 	}
 	return fmt.Errorf("%s: %w", ref, err)
@@ -147,11 +178,17 @@ func named(ref transport.Reference, err error) error {
 
 // pick finds the manifest of the platform and reads its config.
 func (b *base) pick(ctx context.Context, from root) (*image.Image, error) {
-	desc, err := from.manifestOf(ctx, b.platform)
+	desc, err := b.manifest(ctx, from)
 	if err != nil {
 		return nil, b.named(err)
 	}
 	img, err := image.Load(ctx, from.src, desc)
+	if err == nil {
+		err = b.run.lock.download(ctx, from, desc)
+	}
+	if err != nil && from.locked != "" {
+		err = b.run.lock.lost(from.locked, from.desc.Digest, err)
+	}
 	if err != nil {
 		return nil, b.named(err)
 	}
@@ -163,6 +200,14 @@ func (b *base) pick(ctx context.Context, from root) (*image.Image, error) {
 		return img.WithFormat(b.format)
 	}
 	return img, nil
+}
+
+// manifest finds the manifest of the base's platform, by the lock where that rules.
+func (b *base) manifest(ctx context.Context, from root) (content.Descriptor, error) {
+	if from.locked != "" {
+		return b.run.lock.manifest(ctx, from, b.platform)
+	}
+	return from.manifestOf(ctx, b.platform)
 }
 
 // manifestOf finds the manifest of a platform: the root itself, or an entry of an index.
@@ -192,8 +237,8 @@ func (from root) manifestOf(ctx context.Context, p image.Platform) (content.Desc
 // maxIndexDepth bounds indexes within indexes; BuildKit makes two levels.
 const maxIndexDepth = 4
 
-// source reads from a base's repository: the documents that were read already from memory, small ones by way of the cache, foreign layers from
-// their URLs.
+// source reads from a base's repository: the documents that were read already from memory, small ones by way of the cache, layers from the cache if it
+// has them, foreign ones from their URLs.
 type source struct {
 	run    *Run
 	repo   content.Repository
@@ -204,15 +249,21 @@ type source struct {
 
 // Fetch implements content.Fetcher.
 func (s *source) Fetch(ctx context.Context, desc content.Descriptor) (io.ReadCloser, error) {
-	switch {
-	case desc.Digest == s.root.Digest:
+	store := s.run.engine.cache
+	if desc.Digest == s.root.Digest {
 		return content.Verify(readCloser(s.data), desc)
+	}
+	if !s.direct && !isSmallDocument(desc) {
+		if r, err := store.Fetch(ctx, desc); err == nil {
+			return r, nil
+		}
+	}
+	switch {
 	case len(desc.URLs) > 0:
 		return s.fetchForeign(ctx, desc)
 	case s.direct || !isSmallDocument(desc):
 		return s.repo.Fetch(ctx, desc)
 	}
-	store := s.run.engine.cache
 	if there, err := store.Exists(ctx, desc); err != nil || !there {
 		if err := store.Push(ctx, desc, content.FromFetcher(s.repo, desc)); err != nil {
 			return nil, err
@@ -274,6 +325,9 @@ func (a *access) open(ctx context.Context, ref transport.Reference, write bool) 
 		if err := a.run.mayUse(ref, write); err != nil {
 			return nil, err
 		}
+		if a.run.lock.opts.Offline {
+			return a.run.openOffline(ref, write)
+		}
 	}
 	opts := &transport.Options{
 		Registry: a.client,
@@ -286,8 +340,11 @@ func (a *access) open(ctx context.Context, ref transport.Reference, write bool) 
 	return transport.Open(ctx, ref, opts)
 }
 
-// mayUse asks the policy for a registry repository.
+// mayUse asks the policy for a registry repository. In a run that is hermetic, being pushed to is reason enough to be spoken to.
 func (r *Run) mayUse(ref transport.Reference, write bool) error {
+	if r.pushReaches(ref, write) {
+		return allow(r.opts.Policy.Push, "pushing to", ref.Host+"/"+ref.Repository)
+	}
 	if err := allow(r.opts.Policy.Net, "the network:", ref.Host); err != nil || !write {
 		return err
 	}

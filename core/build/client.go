@@ -58,6 +58,9 @@ func (r *Run) clientOf(ref transport.Reference, a *access, write bool) (*Client,
 	if err := r.mayUse(ref, write); err != nil {
 		return nil, err
 	}
+	if r.lock.opts.Offline {
+		return nil, r.lock.online(ref.String(), "a client of "+ref.Name()+" speaks to its registry")
+	}
 	return &Client{run: r, ref: ref, repo: a.remote(ref, write), write: write}, nil
 }
 
@@ -79,6 +82,7 @@ func (c *Client) mayWrite(at Origin, op string) error {
 	if !c.write {
 		return fmt.Errorf("the client of %s %w", c.Repository(), ErrReadOnly)
 	}
+	c.run.noteWrite(c.Repository())
 	return c.ready(at, op)
 }
 
@@ -88,11 +92,15 @@ func (c *Client) mayTag() error {
 		return fmt.Errorf("the client of %s %w", c.Repository(), ErrReadOnly)
 	}
 	c.run.forgetBases()
+	c.run.noteWrite(c.Repository())
 	return c.run.settleAll()
 }
 
 // Resolve returns the descriptor of a tag or digest; content.ErrNotFound where there is none.
 func (c *Client) Resolve(at Origin, ref string) (content.Descriptor, error) {
+	if err := c.byTag(ref); err != nil {
+		return content.Descriptor{}, err
+	}
 	if err := c.ready(at, "resolve"); err != nil {
 		return content.Descriptor{}, err
 	}
@@ -103,6 +111,9 @@ func (c *Client) Resolve(at Origin, ref string) (content.Descriptor, error) {
 
 // Manifest returns the exact bytes of the manifest or index of a tag or digest.
 func (c *Client) Manifest(at Origin, ref string) (content.Descriptor, []byte, error) {
+	if err := c.byTag(ref); err != nil {
+		return content.Descriptor{}, nil, err
+	}
 	if err := c.ready(at, "manifest"); err != nil {
 		return content.Descriptor{}, nil, err
 	}
@@ -113,6 +124,9 @@ func (c *Client) Manifest(at Origin, ref string) (content.Descriptor, []byte, er
 
 // Tags lists the tags, sorted.
 func (c *Client) Tags(at Origin) ([]string, error) {
+	if err := c.mayReadLive(c.Repository(), "the list of the tags of "+c.Repository()); err != nil {
+		return nil, err
+	}
 	if err := c.ready(at, "tags"); err != nil {
 		return nil, err
 	}
@@ -130,6 +144,7 @@ func (c *Client) PutManifest(tag, mediaType string, data []byte) (content.Descri
 	if err != nil {
 		return content.Descriptor{}, 0, err
 	}
+	c.run.noteWrite(c.Repository() + ":" + tag)
 	desc, status, err := c.repo.PutManifest(c.run.ctx, tag, mediaType, data)
 	if err == nil {
 		c.note(Write{Op: "manifest_upload", Digest: desc.Digest, MediaType: desc.MediaType, Size: desc.Size, Tags: tags})
@@ -306,6 +321,10 @@ func (c *Client) Referrers(at Origin, dgst digest.Digest, artifactType string) (
 	if _, err := parseDigest(dgst.String()); err != nil {
 		return nil, err
 	}
+	reference := c.Repository() + "@" + dgst.String()
+	if err := c.mayReadLive(reference, "what refers to "+reference); err != nil {
+		return nil, err
+	}
 	if err := c.ready(at, "referrers"); err != nil {
 		return nil, err
 	}
@@ -322,6 +341,9 @@ func (r *Run) Credential(reference string, m auth.Map) (auth.Credential, error) 
 	}
 	if ref.Transport != "docker" {
 		return auth.Credential{}, fmt.Errorf("%s is not in a registry", ref)
+	}
+	if r.lock.opts.Offline { // a key may have to be exchanged for a token
+		return auth.Credential{}, r.lock.online(ref.String(), "credentials are for registries")
 	}
 	keychain, err := r.keychain(m)
 	if err != nil {

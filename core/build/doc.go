@@ -54,6 +54,11 @@
 // tag with what it was and what it would be. What such a run reads later is as if it had written: a planned tag names the planned image, also as a
 // base, and one that would be deleted is missing. A run holds itself to an earlier plan by planning again and comparing ([Plan.Diff]).
 //
+// # Tags
+//
+// A tag may stand for something else tomorrow. With [LockOptions] a run starts from what a lock file (package lock) says that the tags of its bases stand for, and its report says what
+// the file lacks. What the lock forbids is [ErrLocked], and what a run can't do that is offline is [ErrOffline].
+//
 // # What a run may touch
 //
 // Local paths are relative to Options.Dir, or with "//" to the root, and are read below the root alone, whatever links say. A [Policy] is asked
@@ -67,6 +72,8 @@
 //     being built; search.go: layers that exist somewhere.
 //   - save.go: one save; target.go: blobs on their way to a repository; flight.go: each once; failures.go: which failure of several is told.
 //   - copy.go: copies of one reference or of all tags; related.go: what refers to what is copied.
+//   - locked.go: the lock, what it says of bases and what a run finds beside it; lockerror.go: what it forbids; offline.go: runs without a network; live.go: reads by
+//     clients that may be answered differently tomorrow.
 //   - client.go: calls of the registry protocol in program order; fetch.go: files behind URLs; source.go: local paths.
 //   - plan.go: what a run would write; planned.go: repositories as they would be; plannedwrite.go: what saves and copies say of themselves; plandiff.go: what
 //     differs in two plans.

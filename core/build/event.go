@@ -27,7 +27,7 @@ type Event struct {
 	Name  string // "base reg.example/node:22", "layer /app", "push sha256:0123… to reg.example/app"
 	Bytes int64  // so far
 	Total int64  // -1 when it is not known
-	How   string // of an end: "built", "uploaded", "mounted", "present", "saved", the digest of a base, or empty
+	How   string // of an end: "built", "uploaded", "mounted", "present", "saved", "downloaded", the digest of a base, or empty
 	Err   error  // of an end that is a failure
 	At    Origin // of a warning
 	Text  string // of a warning

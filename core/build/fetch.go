@@ -63,6 +63,9 @@ func (r *Run) Fetch(at Origin, address string, opts FetchOptions) (*Blob, error)
 	if err := r.mayFetch(address); err != nil {
 		return nil, err
 	}
+	if err := r.hasFetched(address, want); err != nil {
+		return nil, err
+	}
 	file := async(r, at, "fetch", false, nil, func(ctx context.Context, _ *step) (content.Descriptor, error) {
 		desc, err := r.download(ctx, address, want)
 		if err == nil {
@@ -146,6 +149,9 @@ func (r *Run) get(ctx context.Context, address string, want content.Descriptor) 
 	if err := r.mayFetch(address); err != nil {
 		return nil, err
 	}
+	if err := r.mayConnect(address); err != nil {
+		return nil, err
+	}
 	body, err := r.registry.FetchURL(ctx, address, want)
 	return body, webError(address, err)
 }
@@ -192,6 +198,9 @@ func (r *Run) mayRead(address string) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
 		return fmt.Errorf("%q is no URL with a host", withoutSecrets(address))
+	}
+	if err := r.mayConnect(address); err != nil {
+		return err
 	}
 	return allow(r.opts.Policy.Net, "the network:", u.Host)
 }

@@ -18,6 +18,7 @@ type ImageOptions struct {
 	Auth     auth.Map // credentials for this image's registries, before all others
 	Platform string   // picks from an index; a base without an index must have it
 	Format   string   // "oci" or "docker"; "" is the base's
+	Unlocked bool     // the base's tag is followed even where the lock has it
 	// Template makes an image that starts no work and loses no changes until something uses it.
 	Template bool
 }
@@ -50,7 +51,7 @@ func (r *Run) Image(at Origin, baseRef string, opts *ImageOptions) (*Image, erro
 	if err != nil {
 		return nil, err
 	}
-	b := &base{run: r, at: at, ref: ref, access: way, platform: r.platform, given: o.Platform != "", format: image.Format(o.Format)}
+	b := &base{run: r, at: at, ref: ref, access: way, unlocked: o.Unlocked, platform: r.platform, given: o.Platform != "", format: image.Format(o.Format)}
 	if o.Platform != "" {
 		if b.platform, err = image.ParsePlatform(o.Platform); err != nil {
 			return nil, err
@@ -65,7 +66,7 @@ func (r *Run) Image(at Origin, baseRef string, opts *ImageOptions) (*Image, erro
 	img := &Image{run: r, base: b, template: o.Template, chosen: o.Platform != "" || o.Format != ""}
 	img.head = &node{base: b}
 	if o.Target != "" {
-		if img.target, err = parseTarget(o.Target); err != nil {
+		if img.target, err = r.target(o.Target); err != nil {
 			return nil, err
 		}
 	}
@@ -161,7 +162,7 @@ func (i *Image) Fork(target string, opts *ForkOptions) (*Image, error) {
 	fork.template = template
 	fork.changes = i.changes[:len(i.changes):len(i.changes)]
 	if target != "" {
-		ref, err := parseTarget(target)
+		ref, err := i.run.target(target)
 		if err != nil {
 			return nil, err
 		}

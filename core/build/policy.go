@@ -15,6 +15,8 @@ type Policy struct {
 	Out  func(path string) error       // a layout to be written, as an absolute path
 	Net  func(host string) error       // a host, with its port if it has one, to be read from
 	Push func(repository string) error // a registry repository, as host/repository, to be written
+
+	hermetic bool // see Hermetic
 }
 
 // DefaultPolicy allows the network and pushes, and keeps files, read or written, below the root: for a root's absolute path.

@@ -36,6 +36,8 @@ type Options struct {
 	Limits Limits
 	// Inputs has the report list all that the run read. It costs the digests of local files, which the cache knows of those that did not change.
 	Inputs bool
+	// Lock says what the tags of bases stand for, and whether the network is there; nil locks nothing.
+	Lock *LockOptions
 	// Events is told what goes on, from many goroutines but one call at a time; nil drops it.
 	Events func(Event)
 }
@@ -56,6 +58,7 @@ type Run struct {
 	group    sync.WaitGroup
 	flights  flights
 	events   sink
+	lock     *locking
 
 	mu      sync.Mutex
 	steps   []*step
@@ -63,6 +66,7 @@ type Run struct {
 	ended   bool  // the caller's function returned
 	places  map[flightKey][]string
 	saves   map[string][]*step // of saves and copies, by location
+	written map[string]bool    // by clients, by location
 	tagged  map[tagName]earlier
 	bases   map[baseKey]knownBase
 	saved   []savedAs
@@ -78,7 +82,8 @@ type Report struct {
 	Unsaved  []string // references whose save or copy did not end, in program order; only of a failed run
 	Plan     *Plan    // of a run with Options.Plan, whose Saved and Copied are what would be; of a failed one what it had planned by then
 	Warnings []string
-	Inputs   []Input // sorted by kind and name, of a run with Options.Inputs; of a failed run those up to there
+	Inputs   []Input     // sorted by kind and name, of a run with Options.Inputs; of a failed run those up to there
+	Lock     *LockReport // nil without a lock
 }
 
 // Caller is the Origin of the calling line of Go code.
@@ -124,13 +129,16 @@ func protect(f func() error) (err error) {
 }
 
 func (e *Engine) newRun(ctx context.Context, opts *Options) (*Run, error) {
-	r := &Run{engine: e, places: map[flightKey][]string{}, saves: map[string][]*step{}, tagged: map[tagName]earlier{}, bases: map[baseKey]knownBase{}}
+	r := &Run{
+		engine: e, places: map[flightKey][]string{}, saves: map[string][]*step{}, written: map[string]bool{}, tagged: map[tagName]earlier{}, bases: map[baseKey]knownBase{},
+	}
 	if opts != nil {
 		r.opts = *opts
 	}
 	if r.opts.Platform == "" {
 		r.opts.Platform = "linux/amd64"
 	}
+	r.lock = newLocking(r)
 	var err error
 	if r.platform, err = image.ParsePlatform(r.opts.Platform); err != nil {
 		return nil, err
@@ -214,7 +222,7 @@ func (r *Run) outcome(ctx context.Context, err error) error {
 
 // report collects the outcome of all saves.
 func (r *Run) report() *Report {
-	rep := &Report{Warnings: r.events.warnings, Plan: r.plan.report()}
+	rep := &Report{Warnings: r.events.warnings, Plan: r.plan.report(), Lock: r.lock.report()}
 	for _, s := range r.saved {
 		if s.future.step.err == nil {
 			rep.Saved = append(rep.Saved, s.future.value)

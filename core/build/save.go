@@ -74,7 +74,7 @@ func (i *Image) destination(o *SaveOptions) (transport.Reference, []string, erro
 	ref := i.target
 	if o.To != "" {
 		var err error
-		if ref, err = parseTarget(o.To); err != nil {
+		if ref, err = i.run.target(o.To); err != nil {
 			return ref, nil, fmt.Errorf("to: %w", err)
 		}
 	}
@@ -152,7 +152,7 @@ func (s *save) do(ctx context.Context, step *step) (Saved, error) {
 
 // unchanged copies what the base's reference names, byte for byte.
 func (s *save) unchanged(ctx context.Context, step *step, t *target) (Saved, error) {
-	from, err := s.image.base.resolve().get(ctx)
+	from, err := s.image.base.whole(ctx)
 	if err != nil {
 		return Saved{}, err
 	}
@@ -392,7 +392,7 @@ func (s *save) sync(ctx context.Context, step *step) error {
 		}
 		return s.noteSync(ctx, step, t, img, img.Descriptor())
 	}
-	from, err := s.image.base.resolve().get(ctx)
+	from, err := s.image.base.whole(ctx)
 	if err != nil {
 		return err
 	}

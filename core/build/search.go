@@ -159,7 +159,7 @@ func (e *missingLayer) Is(target error) bool {
 func (s *search) locate(ctx context.Context, desc content.Descriptor) ([]string, error) {
 	missing := 0
 	for _, ref := range s.refs {
-		if ref.Transport != "docker" || s.run.mayUse(ref, false) != nil {
+		if ref.Transport != "docker" || s.run.lock.opts.Offline || s.run.mayUse(ref, false) != nil {
 			continue
 		}
 		there, err := s.access.remote(ref, false).StatBlob(ctx, desc.Digest)
