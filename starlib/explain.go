@@ -8,6 +8,7 @@ import (
 
 	"github.com/imgscript/imgscript/core/build"
 	"github.com/imgscript/imgscript/core/layer"
+	"github.com/imgscript/imgscript/core/lock"
 	"github.com/imgscript/imgscript/core/registry"
 )
 
@@ -77,7 +78,7 @@ func kindOf(err error) Kind {
 		return KindInterrupted
 	case errors.Is(err, build.ErrLimit):
 		return KindScript
-	case errors.Is(err, build.ErrPolicy):
+	case errors.Is(err, build.ErrPolicy), errors.Is(err, build.ErrLocked), errors.Is(err, build.ErrOffline), errors.As(err, new(*lock.Error)):
 		return KindPolicy
 	case errors.Is(err, registry.ErrDenied):
 		return KindCredentials

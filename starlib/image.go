@@ -46,7 +46,7 @@ func newImage(thread *starlark.Thread, a *imageArgs) (starlark.Value, error) {
 	if err != nil {
 		return nil, fmt.Errorf("image: auth: %w", err)
 	}
-	opts := &build.ImageOptions{Auth: m, Platform: a.Platform, Format: a.Format, Template: s.isLoading()}
+	opts := &build.ImageOptions{Auth: m, Platform: a.Platform, Format: a.Format, Unlocked: !a.Locked, Template: s.isLoading()}
 	if a.Target != nil {
 		opts.Target = *a.Target
 	}

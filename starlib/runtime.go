@@ -1,6 +1,7 @@
 package starlib
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"go.starlark.net/syntax"
 
 	"github.com/imgscript/imgscript/core/build"
+	"github.com/imgscript/imgscript/core/lock"
 )
 
 // Options says what scripts can see and do. The zero value runs scripts of the file system with an engine of their own, without variables and secrets.
@@ -30,6 +32,8 @@ type Options struct {
 	Policy *build.Policy
 	// Vars are what var() gives.
 	Vars map[string]string
+	// SharedVars says that Vars are for other scripts too, so that one that a script does not ask for is no error.
+	SharedVars bool
 	// Secrets are what secret() stands for; each is read when it is first used.
 	Secrets map[string]func(context.Context) ([]byte, error)
 	// Platform is what indexes are picked by; "" is linux/amd64.
@@ -50,6 +54,18 @@ type Options struct {
 	Print func(pos syntax.Position, line string)
 	// Events is told what goes on; nil drops it.
 	Events func(build.Event)
+	// Lock says what the tags of bases stand for; nil locks nothing. After a run that succeeded, Lock.Add(result.Report.Lock.Added...) is what is to be kept.
+	Lock *lock.File
+	// LockMode says what becomes of bases that the lock lacks: see build.LockOptions.Mode.
+	LockMode lock.Mode
+	// LockRefresh tells the references that are resolved anew: see build.LockOptions.Refresh.
+	LockRefresh func(reference string) bool
+	// Offline opens no connection: what is read comes from the engine's cache.
+	Offline bool
+	// Download brings the locked bases into the engine's cache in full, for runs that are Offline.
+	Download bool
+	// Script is how hints name the script in commands to be typed; "" is its path below the root.
+	Script string
 }
 
 // Runtime runs scripts. It does not change and may be used by many goroutines at once; each run is on its own.
@@ -109,6 +125,7 @@ func (rt *Runtime) exec(ctx context.Context, name string, f func(*session) error
 	report, err := engine.Do(ctx, &build.Options{
 		Root: root, Files: rt.opts.Files, Dir: path.Dir(file), Platform: rt.opts.Platform, Epoch: rt.opts.Epoch,
 		Policy: rt.opts.Policy, Plan: rt.opts.Plan, Events: rt.opts.Events, Limits: rt.opts.Limits.ofRun(), Inputs: rt.opts.Inputs,
+		Lock: rt.lockOptions(file),
 	}, func(run *build.Run) error {
 		s.run = run
 		return s.stopped(s.on(s.newThread(file), func() error { return f(s) }))
@@ -118,6 +135,14 @@ func (rt *Runtime) exec(ctx context.Context, name string, f func(*session) error
 		return result, nil
 	}
 	return result, s.explain(err)
+}
+
+// lockOptions are those of the engine for a script.
+func (rt *Runtime) lockOptions(file string) *build.LockOptions {
+	o := rt.opts
+	return &build.LockOptions{
+		File: o.Lock, Mode: o.LockMode, Refresh: o.LockRefresh, Offline: o.Offline, Download: o.Download, Script: cmp.Or(o.Script, file),
+	}
 }
 
 // locate finds the root and the file's name below it.
@@ -146,7 +171,7 @@ func FindRoot(script string) (root, name string, err error) {
 		return "", "", fmt.Errorf("%s: %w", script, reasonOf(err))
 	}
 	root = filepath.Dir(full)
-	for _, mark := range []string{"imgscript.lock", ".git"} {
+	for _, mark := range []string{lock.Name, ".git"} {
 		if dir, ok := above(filepath.Dir(full), mark); ok {
 			root = dir
 			break

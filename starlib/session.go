@@ -161,7 +161,7 @@ func (s *session) finish() error {
 			return err
 		}
 	}
-	return unusedVars(slices.Collect(maps.Keys(s.rt.opts.Vars)), s.vars)
+	return unusedVars(s.ownVars(), s.vars)
 }
 
 // source is the text of a file, kept for messages.

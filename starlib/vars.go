@@ -21,7 +21,15 @@ func (s *session) checkVars(source []byte) error {
 	if !ok {
 		return nil
 	}
-	return unusedVars(slices.Collect(maps.Keys(s.rt.opts.Vars)), asked)
+	return unusedVars(s.ownVars(), asked)
+}
+
+// ownVars are the names that the script has to ask for.
+func (s *session) ownVars() []string {
+	if s.rt.opts.SharedVars {
+		return nil
+	}
+	return slices.Collect(maps.Keys(s.rt.opts.Vars))
 }
 
 // unusedVars is an error about those of given that are not among asked.
