@@ -27,6 +27,7 @@ type runFlags struct {
 	output   outputFlags
 	limits   limitFlags
 	report   reportFlags
+	lock     lockFlags
 }
 
 func (f *runFlags) add(cmd *cobra.Command) {
@@ -38,6 +39,7 @@ func (f *runFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.platform, "platform", "", "`OS/ARCH` that indexes are picked by (default: linux/amd64, on every machine)")
 	flags.StringVar(&f.epoch, "epoch", "", "`TIME` of files and images, in Unix seconds or RFC 3339 (default: $SOURCE_DATE_EPOCH, else 0)")
 	flags.IntVar(&f.jobs, "jobs", 0, "build layers on `N` processors (default: all)")
+	f.lock.add(cmd)
 	f.cache.add(cmd)
 	f.registry.add(cmd)
 	f.output.add(cmd, "saved")

@@ -17,7 +17,9 @@ import (
 type job struct {
 	cmd    *cobra.Command
 	flags  *runFlags
+	arg    string // the script as it was given
 	script script
+	lock   lockFile
 	opts   starlib.Options
 
 	planned *plannedFlags // of run alone
@@ -31,7 +33,7 @@ func newJob(cmd *cobra.Command, arg string, flags *runFlags) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &job{cmd: cmd, flags: flags, script: found, opts: starlib.Options{Root: found.root, Platform: flags.platform, Limits: flags.limits.limits, Inputs: flags.report.file != ""}}
+	j := &job{cmd: cmd, flags: flags, arg: arg, script: found, opts: starlib.Options{Root: found.root, Platform: flags.platform, Limits: flags.limits.limits, Inputs: flags.report.file != ""}}
 	if j.opts.Vars, err = variables(flags.vars); err != nil {
 		return nil, err
 	}
@@ -67,6 +69,9 @@ func (j *job) exec(ctx context.Context, engine *build.Engine, display progress.D
 	opts.Print = func(pos syntax.Position, line string) {
 		display.Line(fmt.Sprintf("%s: %s", pos, line), progress.Print)
 	}
+	if err := j.useLock(&opts); err != nil {
+		return &starlib.Result{Report: &build.Report{}}, starlib.Explain(err)
+	}
 	rt, err := starlib.New(&opts)
 	if err != nil {
 		return &starlib.Result{Report: &build.Report{}}, err
@@ -83,6 +88,9 @@ func (j *job) openEngine(display progress.Display) (*build.Engine, error) {
 	opts := j.flags.registry.engine(warnOn(display))
 	opts.Jobs = j.flags.jobs
 	j.flags.limits.engine(opts)
+	if j.flags.lock.offline {
+		opts.Transport = build.NoNetwork()
+	}
 	var err error
 	if opts.CacheSize, err = j.flags.cache.limit(j.cmd.Flags().Changed); err != nil {
 		return nil, err

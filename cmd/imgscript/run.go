@@ -62,6 +62,9 @@ func (j *job) run(ctx context.Context, engine *build.Engine, display progress.Di
 	}
 	start := time.Now()
 	result, err := j.exec(ctx, engine, display)
+	if err == nil {
+		err = j.keepLock(ctx, result.Report, display)
+	}
 	if saved := result.Report.Saved; err == nil && len(saved) > 0 {
 		var all blobs
 		for _, s := range saved {
