@@ -28,6 +28,9 @@ func (f *lockFlags) add(cmd *cobra.Command) {
 	flags.BoolVar(&f.locked, "locked", false, "fail where a base's tag is not in "+lock.Name+", and where a client reads what may change")
 	flags.BoolVar(&f.offline, "offline", false, "open no connection: bases and fetched files come from the cache (see imgscript update --download)")
 	flags.BoolVar(&f.hermetic, "hermetic", false, "--locked, and no network but the hosts of "+lock.Name+" and the repositories that are pushed to")
+	for _, flag := range []string{"locked", "offline", "hermetic"} {
+		groupFlag(cmd, flag, "Lock and network")
+	}
 }
 
 // strict reports whether the run keeps to the lock.

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	specs "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/imgscript/imgscript/core/content"
@@ -107,10 +108,14 @@ func cmdRequests(ts *testscript.TestScript, neg bool, args []string) {
 
 var digests = regexp.MustCompile(`sha256:[0-9a-f]+`)
 
-// seed NAME REPOSITORY:TAG [PATH=TEXT…]: puts an image of one layer into a registry.
+// seed [-index ARCH,…] NAME REPOSITORY:TAG [PATH=TEXT…]: puts an image of one layer into a registry, or an index of one for each architecture.
 func cmdSeed(ts *testscript.TestScript, neg bool, args []string) {
+	var archs []string
+	if len(args) > 1 && args[0] == "-index" {
+		archs, args = strings.Split(args[1], ","), args[2:]
+	}
 	if neg || len(args) < 2 {
-		ts.Fatalf("usage: seed NAME REPOSITORY:TAG [PATH=TEXT…]")
+		ts.Fatalf("usage: seed [-index ARCH,…] NAME REPOSITORY:TAG [PATH=TEXT…]")
 	}
 	repository, tag, _ := strings.Cut(args[1], ":")
 	files := map[string]string{}
@@ -118,7 +123,18 @@ func cmdSeed(ts *testscript.TestScript, neg bool, args []string) {
 		path, text, _ := strings.Cut(arg, "=")
 		files[path] = text
 	}
-	registryOf(ts, args[0]).PushImage(repository, tag, registrytest.Image{Layers: []map[string]string{files}})
+	server, layers := registryOf(ts, args[0]), []map[string]string{files}
+	if archs == nil {
+		server.PushImage(repository, tag, registrytest.Image{Layers: layers})
+		return
+	}
+	var children []content.Descriptor
+	for _, arch := range archs {
+		child := server.PushImage(repository, "", registrytest.Image{Layers: layers, Arch: arch}).Manifest
+		child.Platform = &specs.Platform{OS: "linux", Architecture: arch}
+		children = append(children, child)
+	}
+	server.PushIndex(repository, tag, false, children...)
 }
 
 // tags NAME REPOSITORY: writes the tags to stdout, one a line.

@@ -28,8 +28,8 @@ func newRootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SetUsageFunc(writeUsage)
 	root.SetHelpCommand(newHelpCommand())
-	root.AddCommand(newRunCommand(), newPlanCommand(), newCopyCommand(), newLoginCommand(), newLogoutCommand(), newAuthCommand(), newCacheCommand(), newVersionCommand(),
-		newCompletionCommand())
+	root.AddCommand(newRunCommand(), newPlanCommand(), newUpdateCommand(), newCopyCommand(), newLoginCommand(), newLogoutCommand(), newAuthCommand(), newCacheCommand(),
+		newVersionCommand(), newCompletionCommand())
 	finish(root)
 	return root
 }

@@ -74,13 +74,17 @@ func valueName(f *pflag.Flag) string {
 	return name
 }
 
-// exactlyOne and atMostOne check the number of arguments; what names the one.
+// exactlyOne, atLeastOne and atMostOne check the number of arguments; what names the one.
 func exactlyOne(what string) cobra.PositionalArgs {
+	return cobra.MatchAll(atLeastOne(what), atMostOne(what))
+}
+
+func atLeastOne(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return usagef("%s: %s is missing", cmd.CommandPath(), what).withHint("%s", cmd.UseLine())
 		}
-		return atMostOne(what)(cmd, args)
+		return nil
 	}
 }
 
