@@ -2,6 +2,7 @@ package starlib
 
 import (
 	"fmt"
+	"slices"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
@@ -71,10 +72,11 @@ func moduleOf(name string, table []binding) *starlarkstruct.Module {
 
 // attribute is how an attribute of api.star is read and set. set is nil when it is read-only; it is given what the script assigns, None too.
 type attribute[R starlark.Value] struct {
-	name string
-	get  func(recv R) (starlark.Value, error)
-	set  func(recv R, v starlark.Value) error
-	hint string // for who sets what is read-only
+	name  string
+	get   func(recv R) (starlark.Value, error)
+	set   func(recv R, v starlark.Value) error
+	check func(v starlark.Value) error // what of set's error does not depend on recv; may be nil
+	hint  string                       // for who sets what is read-only
 }
 
 // class is the static table of one type of api.star; Attr, AttrNames and SetField of its values are one line each.
@@ -113,19 +115,56 @@ func (c *class[R]) attrNames() []string {
 
 // setField implements starlark.HasSetField.SetField. Whether recv is frozen is for the caller to see to.
 func (c *class[R]) setField(recv R, name string, v starlark.Value) error {
-	for _, a := range c.attributes {
-		if a.name != name {
-			continue
+	a, err := c.assigned(name)
+	if err != nil {
+		return err
+	}
+	return a.set(recv, v)
+}
+
+// assigned finds the attribute that a script sets.
+func (c *class[R]) assigned(name string) (*attribute[R], error) {
+	for i := range c.attributes {
+		a := &c.attributes[i]
+		switch {
+		case a.name != name:
+		case a.set == nil:
+			return nil, withHint(fmt.Errorf("%s.%s is read-only", c.name, name), a.hint)
+		default:
+			return a, nil
 		}
-		if a.set == nil {
-			return withHint(fmt.Errorf("%s.%s is read-only", c.name, name), a.hint)
-		}
-		return a.set(recv, v)
 	}
 	for _, m := range c.methods {
 		if m.name[len(c.name)+1:] == name {
-			return fmt.Errorf("%s.%s is a method; it cannot be set", c.name, name)
+			return nil, fmt.Errorf("%s.%s is a method; it cannot be set", c.name, name)
 		}
 	}
-	return starlark.NoSuchAttrError(fmt.Sprintf("%s has no .%s field", c.name, name))
+	return nil, starlark.NoSuchAttrError(fmt.Sprintf("%s has no .%s field", c.name, name))
+}
+
+// classTable is a class of any type, for tools.
+type classTable interface {
+	className() string
+	bindings() []binding
+	attrNames() []string
+	settable() bool
+	checkSet(name string, v starlark.Value) error
+}
+
+func (c *class[R]) className() string { return c.name }
+
+func (c *class[R]) bindings() []binding { return c.methods }
+
+// settable reports whether there is an attribute that can be set.
+func (c *class[R]) settable() bool {
+	return slices.ContainsFunc(c.attributes, func(a attribute[R]) bool { return a.set != nil })
+}
+
+// checkSet is the error of setField as far as it does not depend on the receiver; v is nil when it is not known.
+func (c *class[R]) checkSet(name string, v starlark.Value) error {
+	a, err := c.assigned(name)
+	if err != nil || v == nil || a.check == nil {
+		return err
+	}
+	return a.check(v)
 }

@@ -25,7 +25,8 @@ func (s *session) explain(err error) *Error {
 			e.Needed, e.NeededBy = needed, neededBy(step.NeededOp)
 		}
 	case errors.As(err, &lost):
-		e = &Error{Msg: lost.Error(), Step: framesOf(lost.At), err: err, Hint: "save the image, or an image forked from it, after the change; if the change is not needed, remove it"}
+		e = LostChange(lost.Op)
+		e.Step, e.err = framesOf(lost.At), err
 	default:
 		e = asError(err, source)
 	}

@@ -112,7 +112,7 @@ func (i *imageValue) mutable(what string) error {
 	if !i.frozen {
 		return nil
 	}
-	return withHint(fmt.Errorf("cannot %s: the Image is frozen", what), "what a loaded module exports is frozen; fork() makes an image from it that can change")
+	return Frozen(what)
 }
 
 // filesArg is the files of add_files: a dict of sources by target, or one local path.

@@ -69,6 +69,13 @@ func stringOrNone(s string) starlark.Value {
 
 // imageAttr is an attribute that is None until it is set, and None again when it is set to that. take checks what is assigned and makes of it what is read.
 func imageAttr(name string, take func(v starlark.Value) (starlark.Value, error)) attribute[*imageValue] {
+	checked := func(v starlark.Value) (starlark.Value, error) {
+		taken, err := take(v)
+		if err != nil {
+			return nil, attrError(name, err)
+		}
+		return taken, checkState(state{set: map[string]starlark.Value{name: taken}})
+	}
 	return attribute[*imageValue]{
 		name: name,
 		get: func(i *imageValue) (starlark.Value, error) {
@@ -86,21 +93,32 @@ func imageAttr(name string, take func(v starlark.Value) (starlark.Value, error))
 				delete(i.set, name)
 				return nil
 			}
-			taken, err := take(v)
+			taken, err := checked(v)
 			if err != nil {
-				return attrError(name, err)
-			}
-			if err := checkState(state{set: map[string]starlark.Value{name: taken}}); err != nil {
 				return err
 			}
 			i.set[name] = taken
 			return i.writeThrough(name)
+		},
+		check: func(v starlark.Value) error {
+			if v == starlark.None {
+				return nil
+			}
+			_, err := checked(v)
+			return err
 		},
 	}
 }
 
 // imageDict is an attribute that is a dict of what was added. Assigning takes the place of all that was added; the dict stays the same.
 func imageDict(name string) attribute[*imageValue] {
+	checked := func(v starlark.Value) ([][2]string, error) {
+		entries, err := pairsOf(name, v)
+		if err != nil {
+			return nil, attrError(name, err)
+		}
+		return entries, checkState(dictState(name, entries))
+	}
 	return attribute[*imageValue]{
 		name: name,
 		get: func(i *imageValue) (starlark.Value, error) {
@@ -114,14 +132,15 @@ func imageDict(name string) attribute[*imageValue] {
 			if v == i.dicts[name] {
 				return nil // img.env |= {…}
 			}
-			entries, err := pairsOf(name, v)
+			entries, err := checked(v)
 			if err != nil {
-				return attrError(name, err)
-			}
-			if err := checkState(dictState(name, entries)); err != nil {
 				return err
 			}
 			return i.replaceDict(name, entries)
+		},
+		check: func(v starlark.Value) error {
+			_, err := checked(v)
+			return err
 		},
 	}
 }

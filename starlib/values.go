@@ -41,8 +41,7 @@ func (s *session) notWhileLoading(what string) error {
 	if !s.isLoading() {
 		return nil
 	}
-	return withHint(fmt.Errorf("%s: not while a module is loaded", what),
-		fmt.Sprintf("move it into a function; run it with `imgscript run %s:FUNCTION`, or call it from the script that loads it", s.file))
+	return WhileLoading(what, s.file)
 }
 
 // layerValue is a Layer.
