@@ -33,8 +33,10 @@ var arrows = []struct {
 	{"core/transport", []string{"core/content", "core/layout", "core/registry"}},
 	{"core/build", []string{"core/atomicfile", "core/auth", "core/cache", "core/content", "core/image", "core/layer", "core/layout", "core/lock", "core/registry", "core/transport"}},
 	{"starlib", []string{"core/auth", "core/build", "core/content", "core/image", "core/layer", "core/lock", "core/nearest", "core/registry"}}, // core/build and what it hands out
+	{"starlib/check", []string{"core/nearest", "starlib"}},
+	{"starlib/format", []string{"starlib"}},
 	{"cmd/imgscript/internal/progress", []string{"core/build"}},
-	{"cmd/imgscript", []string{"cmd/imgscript/internal/progress", "core/atomicfile", "core/auth", "core/build", "core/cache", "core/image", "core/lock", "core/nearest", "core/registry/registryconfig", "core/transport", "starlib"}},
+	{"cmd/imgscript", []string{"cmd/imgscript/internal/progress", "core/atomicfile", "core/auth", "core/build", "core/cache", "core/image", "core/lock", "core/nearest", "core/registry/registryconfig", "core/transport", "starlib", "starlib/check", "starlib/format"}},
 
 	// What tests share.
 	{"core/content/contenttest", []string{"core/content"}},
@@ -50,7 +52,8 @@ var keepers = []struct {
 	pkg string
 	by  []string
 }{
-	{"go.starlark.net", []string{"starlib", "cmd/imgscript"}},
+	{"go.starlark.net", []string{"starlib", "starlib/check", "starlib/format", "cmd/imgscript"}},
+	{"github.com/bazelbuild/buildtools", []string{"starlib/format"}},
 	{"golang.org/x/oauth2", []string{"core/auth"}},
 	{"github.com/docker/docker-credential-helpers", []string{"core/auth"}},
 	{"github.com/klauspost/compress", []string{"core/layer", "bench"}},

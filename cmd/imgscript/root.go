@@ -29,7 +29,7 @@ func newRootCommand() *cobra.Command {
 	root.SetUsageFunc(writeUsage)
 	root.SetHelpCommand(newHelpCommand())
 	root.AddCommand(newRunCommand(), newPlanCommand(), newUpdateCommand(), newCopyCommand(), newLoginCommand(), newLogoutCommand(), newAuthCommand(), newCacheCommand(),
-		newVersionCommand(), newCompletionCommand())
+		newVersionCommand(), newCompletionCommand(), newCheckCommand(), newFmtCommand())
 	finish(root)
 	return root
 }
