@@ -52,9 +52,22 @@ func Parse(name string, text []byte) (*syntax.File, error) {
 	return file, nil
 }
 
-// ExplainText is [Explain] for what is wrong with the text of a script: an error of parsing or resolving it, or an *[Error] that a tool made. source returns the
-// text of a file by the name that positions have, nil if it is not there. nil stays nil.
+// ExplainText is [Explain] for an error of parsing or resolving a script. source returns the text of a file by the name that positions have, nil if it is not
+// there; it may be nil. nil stays nil.
 func ExplainText(err error, source func(name string) []byte) *Error { return asError(err, source) }
+
+// ErrorAt makes an error of what a tool found in the text of scripts, as a run would show it. The first place is where it is, the others are what led there. A hint that err
+// carries is kept; else it gets one if there is one for its message. source is as for [ExplainText].
+func ErrorAt(err error, places []syntax.Position, source func(name string) []byte) *Error {
+	e := &Error{Kind: KindScript, Msg: err.Error(), Hint: hintOf(err), err: err}
+	if known := (*Error)(nil); e.Hint == "" && errors.As(err, &known) {
+		e.Hint = known.Hint
+	}
+	for _, pos := range places {
+		e.Step = append(e.Step, frameAt(pos))
+	}
+	return asError(e, source)
+}
 
 // ModulePath is the slash-separated path below the root of a file that the file from loads by a name. It is an error when that is outside the root.
 func ModulePath(from, name string) (string, error) { return modulePath(from, name) }

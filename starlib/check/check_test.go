@@ -71,7 +71,7 @@ type part struct {
 	text string
 }
 
-func partsOf(t *testing.T, file string) []part {
+func partsOf(t testing.TB, file string) []part {
 	t.Helper()
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -86,7 +86,7 @@ func partsOf(t *testing.T, file string) []part {
 	return parts
 }
 
-func globFiles(t *testing.T, pattern string) []string {
+func globFiles(t testing.TB, pattern string) []string {
 	t.Helper()
 	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) == 0 {
@@ -181,7 +181,7 @@ func comparePlace(t *testing.T, place string, got, want []string) {
 func checkSpans(t *testing.T, files fstest.MapFS, problems []check.Problem) {
 	t.Helper()
 	for i, p := range problems {
-		lines := strings.Split(string(files[p.File].Data), "\n")
+		lines := regexp.MustCompile("\r\n|\r|\n").Split(string(files[p.File].Data), -1)
 		ordered := p.EndLine > p.Line || p.EndLine == p.Line && p.EndCol > p.Col
 		if p.Line < 1 || p.EndLine > len(lines)+1 || p.Col < 1 || p.Line <= len(lines) && p.Col > len([]rune(lines[p.Line-1]))+1 || !ordered {
 			t.Errorf("%s: %d:%d-%d:%d is no span", p.Message, p.Line, p.Col, p.EndLine, p.EndCol)

@@ -37,8 +37,11 @@ func (c *checker) leavesAtTop(m *module) bool {
 }
 
 // lostIn finds images that are made in a list of statements, and in those within them. Where it is not sure that these are no templates, only images count that
-// were given a target.
+// were given a target. Statements that end in a call of fail() have another error.
 func (c *checker) lostIn(m *module, list []syntax.Stmt, surely bool) {
+	if slices.ContainsFunc(list, isFail) {
+		return
+	}
 	for i, s := range list {
 		switch s := s.(type) {
 		case *syntax.AssignStmt:
@@ -52,6 +55,20 @@ func (c *checker) lostIn(m *module, list []syntax.Stmt, surely bool) {
 			c.lostIn(m, s.False, surely)
 		}
 	}
+}
+
+// isFail reports whether a statement is a call of fail().
+func isFail(s syntax.Stmt) bool {
+	e, isExpr := s.(*syntax.ExprStmt)
+	if !isExpr {
+		return false
+	}
+	call, isCall := unparen(e.X).(*syntax.CallExpr)
+	if !isCall {
+		return false
+	}
+	id, isName := unparen(call.Fn).(*syntax.Ident)
+	return isName && id.Name == "fail"
 }
 
 // newImage is the variable that a statement binds to an image that it makes, if nothing else is ever bound to it, and the call that makes it. A global name in capitals is

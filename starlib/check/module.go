@@ -176,15 +176,15 @@ func (c *checker) similarFile(m *module, written, name string, err error) error 
 	}
 	var files []string
 	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), ".star") && !e.IsDir() && path.Join(path.Dir(name), e.Name()) != m.name {
-			files = append(files, e.Name())
+		if stem, ok := strings.CutSuffix(e.Name(), ".star"); ok && !e.IsDir() && path.Join(path.Dir(name), e.Name()) != m.name {
+			files = append(files, stem)
 		}
 	}
-	near := nearest.Name(path.Base(name), files)
+	near := nearest.Name(strings.TrimSuffix(path.Base(name), ".star"), files)
 	if near == "" {
 		return err
 	}
-	return &starlib.Error{Msg: err.Error(), Hint: "did you mean " + strconv.Quote(strings.TrimSuffix(written, path.Base(written))+near) + "?"}
+	return &starlib.Error{Msg: err.Error(), Hint: "did you mean " + strconv.Quote(strings.TrimSuffix(written, path.Base(written))+near+".star") + "?"}
 }
 
 // link ties the names that files load to those that the loaded files have.
@@ -206,6 +206,9 @@ func (c *checker) link() {
 // checkLoads finds loaded names that do not exist, and those that nobody uses.
 func (c *checker) checkLoads(m *module) {
 	for _, l := range m.loads {
+		if l.module == nil && l.host == nil {
+			continue // that is told
+		}
 		for i, from := range l.stmt.From {
 			if !c.exports(l, from.Name) {
 				err := fmt.Errorf("load: name %s not found in module %s%s", from.Name, l.stmt.ModuleName(), suggestion(from.Name, l.names()))
@@ -231,7 +234,7 @@ func (c *checker) exports(l *load, name string) bool {
 	case l.host != nil:
 		return l.host.Has(name)
 	}
-	return l.module == nil || l.module.file == nil || l.module.globals[name] != nil
+	return l.module.file == nil || l.module.globals[name] != nil
 }
 
 // names are what a loaded file has to give.

@@ -16,31 +16,28 @@ func (c *checker) report(rule Rule, at syntax.Node, err error) {
 	c.reportSpan(rule, start, end, err)
 }
 
-// reportSpan adds a problem about a span of a file, and where that file is loaded if that is why it is one. A hint that err carries, or one that fits its message, goes
-// with it.
+// reportSpan adds a problem about a span of a file, and where that file is loaded if that is why it is one.
 func (c *checker) reportSpan(rule Rule, start, end syntax.Position, err error, loadedAt ...syntax.Position) {
-	e := &starlib.Error{Kind: starlib.KindScript, Msg: err.Error(), Hint: starlib.ExplainText(err, nil).Hint}
-	for _, pos := range append([]syntax.Position{start}, loadedAt...) {
-		e.Step = append(e.Step, starlib.Frame{File: pos.Filename(), Line: int(pos.Line), Col: int(pos.Col)})
-	}
-	c.add(rule, e, end)
+	places := append([]syntax.Position{start}, loadedAt...)
+	c.add(rule, starlib.ErrorAt(err, places, c.linesOf(places)), end)
 }
 
 // reportAll adds what parsing or resolving a file found.
 func (c *checker) reportAll(m *module, rule Rule, err error) {
 	first := starlib.ExplainText(err, nil)
 	for _, e := range append([]*starlib.Error{first}, first.More...) {
-		one := *e
-		if one.More = nil; len(one.Step) == 0 {
-			one.Step = []starlib.Frame{{File: m.name}}
+		line, col := 1, 1
+		if len(e.Step) > 0 {
+			line, col = e.Step[0].Line, e.Step[0].Col
 		}
-		c.add(rule, &one, syntax.Position{})
+		at := syntax.MakePosition(&m.name, int32(line), int32(col))
+		places := []syntax.Position{at}
+		c.add(rule, starlib.ErrorAt(&starlib.Error{Msg: e.Msg, Hint: e.Hint}, places, c.linesOf(places)), syntax.Position{})
 	}
 }
 
 // add adds a problem. Where its end is not known, the span is the word that begins there, or one rune.
-func (c *checker) add(rule Rule, found *starlib.Error, end syntax.Position) {
-	e := starlib.ExplainText(found, c.linesOf(found.Step))
+func (c *checker) add(rule Rule, e *starlib.Error, end syntax.Position) {
 	for i := range e.Step {
 		e.Step[i].File = c.opts.Prefix + e.Step[i].File
 	}
@@ -52,32 +49,30 @@ func (c *checker) add(rule Rule, found *starlib.Error, end syntax.Position) {
 	c.problems = append(c.problems, p)
 }
 
-// linesOf gives files of which all lines are empty but those of some frames: explaining a problem takes all lines of a file apart, and there may be thousands of problems.
-func (c *checker) linesOf(frames []starlib.Frame) func(name string) []byte {
+// linesOf gives files of which all lines are empty but those of some places: explaining a problem takes all lines of a file apart, and there may be thousands of problems.
+func (c *checker) linesOf(places []syntax.Position) func(name string) []byte {
 	return func(name string) []byte {
 		m := c.modules[name]
 		if m == nil {
 			return nil
 		}
-		if m.lines == nil {
-			m.lines = bytes.Split(m.text, []byte("\n"))
-		}
-		lines := map[int]bool{}
-		last := 0
-		for _, f := range frames {
-			if f.File == name && f.Line >= 1 && f.Line <= len(m.lines) {
-				lines[f.Line], last = true, max(last, f.Line)
-			}
-		}
 		var text []byte
-		for i := range last {
-			if lines[i+1] {
-				text = append(text, m.lines[i]...)
+		for _, pos := range places {
+			if pos.Filename() == name && int(pos.Line) <= len(m.splitLines()) {
+				text = append(bytes.Repeat([]byte("\n"), int(pos.Line)-1), m.lines[pos.Line-1]...)
 			}
-			text = append(text, '\n')
 		}
 		return text
 	}
+}
+
+// splitLines are the lines of a file, which end as Starlark has it.
+func (m *module) splitLines() [][]byte {
+	if m.lines == nil {
+		text := bytes.ReplaceAll(m.text, []byte("\r\n"), []byte("\n"))
+		m.lines = bytes.Split(bytes.ReplaceAll(text, []byte("\r"), []byte("\n")), []byte("\n"))
+	}
+	return m.lines
 }
 
 // wordAt is how many runes the word has that begins at a column of a line.
