@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -94,7 +95,7 @@ func (f *checkFlags) problems(ctx context.Context, files []string) ([]check.Prob
 	for _, dir := range roots {
 		opts := &check.Options{}
 		if len(roots) > 1 {
-			opts.Prefix = shownDir(dir) + "/"
+			opts.Prefix = shownDir(dir)
 		}
 		found, err := checkBelow(ctx, dir, names[dir], opts)
 		if err != nil {
@@ -102,17 +103,21 @@ func (f *checkFlags) problems(ctx context.Context, files []string) ([]check.Prob
 		}
 		all = append(all, found...)
 	}
+	slices.SortStableFunc(all, func(a, b check.Problem) int { return strings.Compare(a.File, b.File) })
 	return all, nil
 }
 
-// shownDir is a directory as a user here would name it.
+// shownDir is what leads from here to the files of a directory: "", or it ends in a slash.
 func shownDir(dir string) string {
 	if here, err := realPath("."); err == nil {
 		if rel, err := filepath.Rel(here, dir); err == nil {
 			dir = rel
 		}
 	}
-	return filepath.ToSlash(dir)
+	if dir == "." {
+		return ""
+	}
+	return filepath.ToSlash(dir) + "/"
 }
 
 func checkBelow(ctx context.Context, dir string, names []string, opts *check.Options) ([]check.Problem, error) {
@@ -202,4 +207,3 @@ func filesBelow(dir string) ([]string, error) {
 	})
 	return files, err
 }
-

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/rogpeppe/go-internal/diff"
 	"github.com/spf13/cobra"
@@ -39,6 +40,9 @@ Exit codes: 0 done (with -d: nothing differs), 1 a script does not parse or cann
 				return err
 			}
 			return f.result()
+		}
+		if slices.Contains(args, "-") {
+			return usagef("%s: - is stdin, and stands alone", cmd.CommandPath())
 		}
 		files, err := starFiles(args)
 		if err != nil {
@@ -159,5 +163,17 @@ func replace(name string, data []byte) error {
 		return reason(err)
 	}
 	defer dir.Close()
-	return atomicfile.WriteFile(dir, ".", filepath.Base(full), data, info.Mode().Perm())
+	f, err := atomicfile.Create(dir, ".", info.Mode().Perm())
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = dir.Chmod(f.Name(), info.Mode().Perm()) // what the umask took
+	}
+	if err != nil {
+		f.Discard()
+		return reason(err)
+	}
+	return f.Commit(filepath.Base(full))
 }

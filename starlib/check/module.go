@@ -219,7 +219,7 @@ func (c *checker) checkLoads(m *module) {
 			if v := l.bound[i]; v != nil && len(v.sources) == 1 && len(v.reads) == 0 && !strings.HasPrefix(to.Name, "_") {
 				c.report(RuleUnusedLoad, to, &starlib.Error{
 					Msg:  fmt.Sprintf("load: %s is not used", to.Name),
-					Hint: "remove it from the load statement; a module that is loaded for what it prints is loaded under a name that begins with _: _" + to.Name + " = " + strconv.Quote(from.Name),
+					Hint: fmt.Sprintf("remove it, or write _%s = %q if the file is loaded for what it prints", to.Name, from.Name),
 				})
 			}
 		}
