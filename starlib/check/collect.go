@@ -14,6 +14,7 @@ type variable struct {
 	reads   []*syntax.Ident    // its uses, but for those that bind it
 	calls   []*syntax.CallExpr // those of its uses that call it
 	aliases []*variable        // the names under which other files load it
+	looks   int                // how many of its reads surely change nothing in a list or dict that it may be
 	tested  bool               // the script asks of which type it is
 
 	state typing
@@ -125,7 +126,7 @@ func (k *collector) stmt(s syntax.Stmt) {
 		k.m.defs = append(k.m.defs, f)
 		f.variable = k.bind(s.Name, source{function: f})
 	case *syntax.ForStmt:
-		k.expr(s.X)
+		k.look(s.X)
 		k.assign(s.Vars, source{element: s.X})
 		k.stmts(s.Body)
 	case *syntax.WhileStmt:
@@ -170,9 +171,18 @@ func (k *collector) assignment(s *syntax.AssignStmt) {
 		k.expr(id) // it is read too
 		k.bind(id, source{})
 	default:
-		k.expr(s.LHS)
+		k.changed(s.LHS)
 	}
 	k.m.assigns = append(k.m.assigns, s)
+}
+
+// changed goes through the target of an augmented assignment, which is read too.
+func (k *collector) changed(target syntax.Expr) {
+	if index, ok := unparen(target).(*syntax.IndexExpr); ok {
+		k.exprs(children(index))
+		return
+	}
+	k.expr(target)
 }
 
 // assign binds the names of a target to what they are bound to.
@@ -247,8 +257,24 @@ func (k *collector) expr(e syntax.Expr) {
 		k.m.lambdas[e] = k.function("lambda", e.Params, []syntax.Stmt{&syntax.ReturnStmt{Result: e.Body}})
 	case *syntax.Comprehension:
 		k.comprehension(e)
+	case *syntax.IndexExpr:
+		k.look(e.X)
+		k.expr(e.Y)
+	case *syntax.SliceExpr:
+		k.look(e.X)
+		k.exprs(present(e.Lo, e.Hi, e.Step))
 	default:
 		k.exprs(children(e))
+	}
+}
+
+// look goes through an expression whose value is only looked at: what it has may be handed on, and stays as it is.
+func (k *collector) look(e syntax.Expr) {
+	k.expr(e)
+	if id, ok := unparen(e).(*syntax.Ident); ok {
+		if v := k.m.variable(id); v != nil {
+			v.looks++
+		}
 	}
 }
 
@@ -256,7 +282,7 @@ func (k *collector) comprehension(e *syntax.Comprehension) {
 	for _, clause := range e.Clauses {
 		switch clause := clause.(type) {
 		case *syntax.ForClause:
-			k.expr(clause.X)
+			k.look(clause.X)
 			k.assign(clause.Vars, source{element: clause.X})
 		case *syntax.IfClause:
 			k.expr(clause.Cond)
@@ -275,7 +301,11 @@ func (k *collector) call(e *syntax.CallExpr) {
 	}
 	for _, arg := range e.Args {
 		value, _, _ := argument(arg)
-		k.expr(value)
+		if isName && isUniversal(id) {
+			k.look(value)
+		} else {
+			k.expr(value)
+		}
 		if subject, ok := value.(*syntax.Ident); ok && isName && slices.Contains([]string{"type", "hasattr", "getattr", "dir"}, id.Name) {
 			if v := k.m.variable(subject); v != nil {
 				v.tested = true
@@ -283,6 +313,12 @@ func (k *collector) call(e *syntax.CallExpr) {
 		}
 	}
 	k.m.calls = append(k.m.calls, call{e, k.fn})
+}
+
+// isUniversal reports whether a name is one of Starlark's own, whose functions change nothing that they are given.
+func isUniversal(id *syntax.Ident) bool {
+	b, ok := id.Binding.(*resolve.Binding)
+	return ok && b != nil && b.Scope == resolve.Universal
 }
 
 // argument takes an argument of a call apart: its value, its name if it has one, and whether it stands for several, as *args and **kwargs do.

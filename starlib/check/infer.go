@@ -80,14 +80,14 @@ func literalKind(e *syntax.Literal) string {
 	return "int"
 }
 
-// unionOf is what each of some expressions may be; nothing is unknown.
+// unionOf is what each of some expressions in a list may be; nothing is unknown.
 func (c *checker) unionOf(m *module, list []syntax.Expr) types {
 	if len(list) == 0 {
 		return nil
 	}
 	all := types{}
 	for _, e := range list {
-		all = union(all, c.typeOf(m, e))
+		all = union(all, c.changeable(c.typeOf(m, e)))
 	}
 	return all
 }
@@ -104,12 +104,12 @@ func (c *checker) typeOfDict(m *module, e *syntax.DictExpr) types {
 
 func (c *checker) typeOfComprehension(m *module, e *syntax.Comprehension) types {
 	if entry, ok := e.Body.(*syntax.DictEntry); ok {
-		return c.listOf("dict", c.typeOf(m, entry.Value))
+		return c.listOf("dict", c.changeable(c.typeOf(m, entry.Value)))
 	}
 	if e.Curly {
 		return nil
 	}
-	return c.listOf("list", c.typeOf(m, e.Body))
+	return c.listOf("list", c.changeable(c.typeOf(m, e.Body)))
 }
 
 func (c *checker) typeOfBinary(m *module, e *syntax.BinaryExpr) types {
@@ -182,9 +182,12 @@ func (c *checker) typeOfVariable(v *variable) types {
 	if v.state == untyped {
 		v.state = working
 		v.types = c.typeOfSources(v)
+		if v.looks != len(v.reads) {
+			v.types = c.changeable(v.types)
+		}
 		v.state = typed
 	}
-	return v.types // nil while it is being worked out
+	return v.types // unknown while it is being worked out
 }
 
 func (c *checker) typeOfSources(v *variable) types {
@@ -371,7 +374,7 @@ func (c *checker) typeOfStruct(m *module, e *syntax.CallExpr) types {
 		if several || name == nil {
 			return c.plain("struct")
 		}
-		k.fields[name.Name] = c.typeOf(m, value)
+		k.fields[name.Name] = c.changeable(c.typeOf(m, value))
 		k.order = append(k.order, name.Name)
 	}
 	slices.Sort(k.order)

@@ -76,6 +76,25 @@ func shallow(a, b types) types {
 	return union(a, b)
 }
 
+// changeable is t for a value that somebody may have changed since: what is in lists and dicts is unknown.
+func (c *checker) changeable(t types) types {
+	if !slices.ContainsFunc(t, (*kind).isOpen) {
+		return t
+	}
+	all := types{}
+	for _, k := range t {
+		if k.isOpen() {
+			all = union(all, c.plain(k.name))
+		} else {
+			all = union(all, types{k})
+		}
+	}
+	return all
+}
+
+// isOpen reports whether k is known to have something in it that may be replaced.
+func (k *kind) isOpen() bool { return k.element != nil && (k.name == "list" || k.name == "dict") }
+
 // names are what type() may say.
 func (t types) names() []string {
 	var names []string
