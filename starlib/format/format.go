@@ -3,7 +3,6 @@ package format
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,21 +26,40 @@ func Source(name string, text []byte) ([]byte, error) {
 	if err := noLoops(before); err != nil {
 		return nil, starlib.ExplainText(err, func(string) []byte { return text })
 	}
-	prepared, restore, err := prepare(name, before, text)
+	file, formatted := before, text
+	for range maxPasses {
+		last := formatted
+		if formatted, err = pass(name, file, last); err != nil {
+			return nil, err
+		}
+		if file, err = starlib.Parse(name, formatted); err != nil {
+			return nil, fmt.Errorf("format: %s: buildifier would make of this script what does not parse: %v", name, err)
+		}
+		if !slices.Equal(shape(before), shape(file)) {
+			return nil, fmt.Errorf("format: %s: buildifier would change what this script means", name)
+		}
+		if bytes.Equal(last, formatted) {
+			return formatted, nil
+		}
+	}
+	return nil, fmt.Errorf("format: %s: buildifier changes what it formatted itself", name)
+}
+
+// maxPasses is how often a text is formatted before it must be as it stays. Two are usual: the second shows that it stays.
+const maxPasses = 5
+
+// pass formats the text of a file once.
+func pass(name string, file *syntax.File, text []byte) ([]byte, error) {
+	prepared, restore, err := prepare(name, file, text)
 	if err != nil {
 		return nil, err
 	}
-	file, err := build.ParseDefault(name, prepared)
+	tree, err := build.ParseDefault(name, prepared)
 	if err != nil {
 		return nil, fmt.Errorf("format: buildifier does not know what this is: %w", err)
 	}
 	rewriter := &build.Rewriter{RewriteSet: []string{"loadsort", "formatdocstrings", "collapseEmpty"}}
-	formatted := []byte(restore.Replace(string(build.FormatWithRewriter(rewriter, file))))
-	after, err := starlib.Parse(name, formatted)
-	if err != nil || !slices.Equal(shape(before), shape(after)) {
-		return nil, errors.Join(fmt.Errorf("format: %s: buildifier would change what this script means", name), err)
-	}
-	return formatted, nil
+	return []byte(restore.Replace(string(build.FormatWithRewriter(rewriter, tree)))), nil
 }
 
 // noLoops refuses while, which Starlark's parser takes, and neither this dialect nor buildifier.
