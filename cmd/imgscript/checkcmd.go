@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/imgscript/imgscript/starlib"
 	"github.com/imgscript/imgscript/starlib/check"
 )
 
@@ -66,15 +67,15 @@ func (f *checkFlags) check(cmd *cobra.Command, args []string) error {
 	if len(problems) == 0 {
 		return nil
 	}
-	fmt.Fprintln(cmd.ErrOrStderr(), found(len(problems)))
-	return &failure{exitScript}
+	return showError(cmd.ErrOrStderr(), &starlib.Error{Kind: starlib.KindScript, Msg: counted(len(problems), "problem")}, "")
 }
 
-func found(problems int) string {
-	if problems == 1 {
-		return "1 problem"
+// counted is a number of things: "1 problem", "2 problems".
+func counted(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
 	}
-	return fmt.Sprintf("%d problems", problems)
+	return fmt.Sprintf("%d %s", n, thing)
 }
 
 // problems checks files, those of one root together. Where there are several roots, the names of files are shown with theirs.

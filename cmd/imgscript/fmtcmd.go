@@ -62,32 +62,35 @@ Exit codes: 0 done (with -d: nothing differs), 1 a script does not parse or cann
 type formatter struct {
 	diffs          bool
 	stdout, stderr io.Writer
-	failed         bool // one does not parse or cannot be written
-	differs        bool // with diffs
+	failed         []*starlib.Error // files that do not parse or cannot be written
+	differing      int              // files, with diffs
 }
 
-// end tells what went wrong with a file. The error is one of writing to stdout, after which nothing is left to do.
+// end notes what went wrong with a file. The error is one of writing to stdout, after which nothing is left to do.
 func (f *formatter) end(err error) error {
 	var script *starlib.Error
 	var output *outputError
 	switch {
 	case err == nil:
-		return nil
 	case errors.As(err, &output):
 		return output.error
 	case errors.As(err, &script):
-		fmt.Fprint(f.stderr, script.Detail())
+		f.failed = append(f.failed, script)
 	default:
-		fmt.Fprintf(f.stderr, "error: %v\n", err)
+		f.failed = append(f.failed, &starlib.Error{Kind: starlib.KindScript, Msg: err.Error()})
 	}
-	f.failed = true
 	return nil
 }
 
 // result is the end of the program.
 func (f *formatter) result() error {
-	if f.failed || f.differs {
-		return &failure{exitScript}
+	switch {
+	case len(f.failed) > 0:
+		all := *f.failed[0]
+		all.More = f.failed[1:]
+		return showError(f.stderr, &all, "")
+	case f.differing > 0:
+		return showError(f.stderr, &starlib.Error{Kind: starlib.KindScript, Msg: counted(f.differing, "file") + " to format"}, "")
 	}
 	return nil
 }
@@ -144,7 +147,7 @@ func (f *formatter) show(name string, text, formatted []byte) error {
 	if bytes.Equal(text, formatted) {
 		return nil
 	}
-	f.differs = true
+	f.differing++
 	return f.write(diff.Diff(name+".orig", text, name, formatted))
 }
 
