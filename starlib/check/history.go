@@ -128,7 +128,12 @@ func (h *history) changing(e syntax.Expr) bool {
 	return true
 }
 
+// set notes that an attribute is set, or changed in place. One that cannot be set ends the script.
 func (h *history) set(attribute string, at syntax.Node) {
+	if h.c.lang.CheckAssign("Image", attribute, nil) != nil {
+		h.use()
+		return
+	}
 	start, end := at.Span()
 	h.pending = append(h.pending, change{"setting " + attribute, attribute, start, end})
 }
