@@ -3,6 +3,7 @@ package layer
 import (
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path"
 	"path/filepath"
@@ -19,6 +20,8 @@ type Tree struct {
 	root *os.Root // nil for an fs.FS
 	dirs []string // absolute paths of an OS directory's root: as it was given and with its links resolved
 	base *os.File // an OS directory's root again, whose descriptor views start from
+
+	shuffled bool
 }
 
 // OpenTree opens the OS directory dir. The caller closes the Tree when no Scan, Build or reader uses it any more.
@@ -45,6 +48,18 @@ func OpenTree(dir string) (*Tree, error) {
 // TreeFS returns a Tree of fsys. It has symbolic links when fsys is an [fs.ReadLinkFS]. How far links lead is up to fsys: os.DirFS
 // lets them leave its root, so that a directory on disk is better opened by OpenTree.
 func TreeFS(fsys fs.FS) *Tree { return &Tree{fsys: fsys} }
+
+// Shuffled returns the same tree, whose directories seem to be in an order that chance makes, as file systems have one of their own: to show that what is made of it does not
+// depend on that. Closing either closes both.
+func (t *Tree) Shuffled() *Tree {
+	c := *t
+	c.shuffled = true
+	return &c
+}
+
+func shuffle[T any](list []T) {
+	rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+}
 
 // Close closes an OS directory; for an fs.FS it does nothing.
 func (t *Tree) Close() error {

@@ -22,8 +22,9 @@ const maxOpenDirs = 64
 // takes five times as long on deep paths, and one os.Root for each directory is opened by a call that waits for ever when the directory has
 // been swapped for a named pipe.
 type unixView struct {
-	mu   sync.Mutex
-	dirs map[string]*unixDir
+	mu       sync.Mutex
+	dirs     map[string]*unixDir
+	shuffled bool
 }
 
 // unixDir is a directory that a view keeps open while it has users, and for some time after.
@@ -37,7 +38,7 @@ type unixDir struct {
 func (t *Tree) parallel() bool { return t.root != nil }
 
 func (t *Tree) osView() view {
-	return &unixView{dirs: map[string]*unixDir{".": {fd: int(t.base.Fd()), users: 1}}}
+	return &unixView{dirs: map[string]*unixDir{".": {fd: int(t.base.Fd()), users: 1}}, shuffled: t.shuffled}
 }
 
 // get returns the open directory dir, which the caller gives back by put.
@@ -138,6 +139,9 @@ func (v *unixView) readDir(dir string, want stat, use func(names []string, lstat
 	names, err := from.names()
 	if err != nil {
 		return err
+	}
+	if v.shuffled {
+		shuffle(names)
 	}
 	slices.Sort(names)
 	use(names, func(base string) (stat, error) { return lstatAt(d.fd, base) })

@@ -49,6 +49,9 @@ func (s *scanner) walk(ctx context.Context, group *errgroup.Group, p place, st s
 	if err := s.tooMuch(); err != nil {
 		return err
 	}
+	if p.tree.shuffled {
+		shuffle(dirs)
+	}
 	for _, dir := range dirs {
 		if err := s.descend(ctx, group, dir.place, dir.stat); err != nil {
 			return err
