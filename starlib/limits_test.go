@@ -225,3 +225,25 @@ assert.eq(l, [9, 0, 1, 0, 1])
 	for range starlark.Elements(result.Globals["r"].(starlark.Iterable)) { // the run is over
 	}
 }
+
+// TestHostDiffers: a built-in of the embedding program that says something else each time is found by running twice.
+func TestHostDiffers(t *testing.T) {
+	w := newWorld(t, "oci:")
+	n := 0
+	w.opts.Predeclared["build_number"] = starlark.NewBuiltin("build_number", func(*starlark.Thread, *starlark.Builtin, starlark.Tuple, []starlark.Tuple) (starlark.Value, error) {
+		n++
+		return starlark.MakeInt(n), nil
+	})
+	w.opts.Plan = true
+	var reports [2]*build.Report
+	for i := range reports {
+		w.opts.Shuffle = i == 1
+		result, err := w.run(t.Context(), "proj/build.star", "img = image('scratch', 'oci:out')\nimg.add_files({'/n': custom_file(str(build_number()))})\nimg.save()")
+		must(t, err)
+		reports[i] = result.Report
+	}
+	got, err := build.Compare(t.Context(), reports[0], reports[1])
+	if want := `oci:out: layer 1 add_files({"/n": "custom_file"}): /n: other contents: sha256:6b86b273`; err != nil || len(got) != 1 || !strings.HasPrefix(got[0], want) {
+		t.Errorf("got %q, %v", got, err)
+	}
+}

@@ -46,6 +46,8 @@ type Options struct {
 	Limits Limits
 	// Inputs has the report list all that a run read; see build.Options.
 	Inputs bool
+	// Shuffle has directories seem to be in an order that chance makes; see build.Options.
+	Shuffle bool
 	// Predeclared adds names of the embedding program to those of api.star, or replaces them.
 	Predeclared starlark.StringDict
 	// Modules are what load("@host/name", …) finds, by "host/name".
@@ -126,6 +128,7 @@ func (rt *Runtime) exec(ctx context.Context, name string, f func(*session) error
 		Root: root, Files: rt.opts.Files, Dir: path.Dir(file), Platform: rt.opts.Platform, Epoch: rt.opts.Epoch,
 		Policy: rt.opts.Policy, Plan: rt.opts.Plan, Events: rt.opts.Events, Limits: rt.opts.Limits.ofRun(), Inputs: rt.opts.Inputs,
 		Lock: rt.lockOptions(file),
+		Shuffle: rt.opts.Shuffle,
 	}, func(run *build.Run) error {
 		s.run = run
 		return s.stopped(s.on(s.newThread(file), func() error { return f(s) }))

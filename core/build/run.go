@@ -10,6 +10,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+
+	"github.com/imgscript/imgscript/core/content"
 	"github.com/imgscript/imgscript/core/image"
 	"github.com/imgscript/imgscript/core/layer"
 	"github.com/imgscript/imgscript/core/registry"
@@ -38,6 +41,8 @@ type Options struct {
 	Inputs bool
 	// Lock says what the tags of bases stand for, and whether the network is there; nil locks nothing.
 	Lock *LockOptions
+	// Shuffle has the directories of the root seem to be in an order that chance makes, to show that nothing depends on it.
+	Shuffle bool
 	// Events is told what goes on, from many goroutines but one call at a time; nil drops it.
 	Events func(Event)
 }
@@ -72,6 +77,7 @@ type Run struct {
 	saved   []savedAs
 	copies  []*copying
 	inputs  []Input
+	made    map[digest.Digest]content.Fetcher // where what was saved can be read, for Compare
 	changes []*change
 }
 
@@ -84,6 +90,8 @@ type Report struct {
 	Warnings []string
 	Inputs   []Input     // sorted by kind and name, of a run with Options.Inputs; of a failed run those up to there
 	Lock     *LockReport // nil without a lock
+
+	made map[digest.Digest]content.Fetcher // where what was saved can be read
 }
 
 // Caller is the Origin of the calling line of Go code.
@@ -155,6 +163,9 @@ func (e *Engine) newRun(ctx context.Context, opts *Options) (*Run, error) {
 		r.registry, r.plan = e.registry.ReadOnly(), &planning{cache: e.cache, mayRead: r.mayRead}
 	}
 	r.events.f = r.opts.Events
+	if r.opts.Shuffle {
+		r.tree = r.tree.Shuffled()
+	}
 	r.opts.Limits = r.opts.Limits.withDefaults()
 	ctx, r.stop = r.opts.Limits.withTimeout(ctx)
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
@@ -230,7 +241,7 @@ func (r *Run) report() *Report {
 			rep.Unsaved = append(rep.Unsaved, s.target)
 		}
 	}
-	rep.Inputs = r.allInputs(rep.Saved)
+	rep.Inputs, rep.made = r.allInputs(rep.Saved), r.made
 	for _, c := range r.copies {
 		rep.Copied = append(rep.Copied, c.written...)
 		if c.step.err != nil {

@@ -285,6 +285,7 @@ func (s *save) result(ctx context.Context, t *target, src content.Fetcher, desc 
 		return Saved{}, err
 	}
 	saved.UploadedBytes, saved.Uploaded, saved.Mounted, saved.Skipped = t.counts()
+	s.image.run.noteMade(desc.Digest, src)
 	return saved, nil
 }
 
