@@ -23,6 +23,7 @@ type job struct {
 	opts   starlib.Options
 
 	planned *plannedFlags // of run alone
+	twice   *twiceFlags   // of run alone
 }
 
 func newJob(cmd *cobra.Command, arg string, flags *runFlags) (*job, error) {

@@ -71,6 +71,7 @@ func checkOut(given func(flag string) bool, out string) error {
 func (j *job) plan(ctx context.Context, engine *build.Engine, display progress.Display, out string) error {
 	start := time.Now()
 	result, err := j.exec(ctx, engine, display)
+	reporting := j.writeReport(result.Report, err)
 	if err != nil {
 		display.Close()
 		return j.tell(&build.Report{}, err)
@@ -96,5 +97,8 @@ func (j *job) plan(ctx context.Context, engine *build.Engine, display progress.D
 	}
 	w := bufio.NewWriter(stdout)
 	w.Write(text)
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return tellError(ctx, j.cmd.ErrOrStderr(), reporting)
 }

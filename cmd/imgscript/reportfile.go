@@ -25,6 +25,7 @@ type reportJSON struct {
 	Version  int           `json:"version"`
 	Script   string        `json:"script"`
 	Function string        `json:"function,omitempty"`
+	Plan     bool          `json:"plan,omitempty"` // nothing was written: the outputs are those that would be
 	Error    *reportError  `json:"error,omitempty"`
 	Versions versions      `json:"versions"`
 	Options  reportOptions `json:"options"`
@@ -82,7 +83,7 @@ func (j *job) writeReport(report *build.Report, failed error) error {
 		return nil
 	}
 	r := &reportJSON{
-		Version: reportVersion, Script: "//" + j.script.name, Function: j.script.function, Versions: programVersions(), Error: j.reportError(failed),
+		Version: reportVersion, Script: "//" + j.script.name, Function: j.script.function, Plan: j.opts.Plan, Versions: programVersions(), Error: j.reportError(failed),
 		Options: reportOptions{Platform: j.platform(), Epoch: j.opts.Epoch.Unix(), Jobs: j.flags.jobs}, Inputs: []reportInput{}, Outputs: []outputJSON{},
 	}
 	for _, in := range report.Inputs {

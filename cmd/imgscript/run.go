@@ -19,6 +19,7 @@ import (
 func newRunCommand() *cobra.Command {
 	var flags runFlags
 	var planned plannedFlags
+	var twice twiceFlags
 	cmd := &cobra.Command{
 		Use:   "run FILE.star[:FUNCTION]",
 		Short: "Run a script",
@@ -33,6 +34,7 @@ Exit codes: 0 done, 1 the script failed, 2 usage, 3 registry or network, 4 crede
 	}
 	flags.add(cmd)
 	planned.add(cmd)
+	twice.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := planned.read(cmd.Flags().Changed); err != nil {
 			return err
@@ -41,7 +43,7 @@ Exit codes: 0 done, 1 the script failed, 2 usage, 3 registry or network, 4 crede
 		if err != nil {
 			return err
 		}
-		job.planned = &planned
+		job.planned, job.twice = &planned, &twice
 		return job.opened(cmd.Context(), job.run)
 	}
 	return cmd
@@ -58,6 +60,9 @@ func completeScript(_ *cobra.Command, args []string, _ string) ([]string, cobra.
 // run runs the script and tells its outcome: results on stdout, everything else on stderr.
 func (j *job) run(ctx context.Context, engine *build.Engine, display progress.Display) error {
 	if err := j.checkPlan(ctx, engine, display); err != nil {
+		return err
+	}
+	if err := j.checkTwice(ctx, engine, display); err != nil {
 		return err
 	}
 	start := time.Now()
