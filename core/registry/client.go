@@ -82,6 +82,7 @@ type Client struct {
 	docs   *documents
 
 	readOnly bool
+	empty    *locations // repositories that were found to have no tag: those of shared, or its own if it only reads, since later others write
 }
 
 // shared is what a client and those made by With have in common.
@@ -92,7 +93,7 @@ type shared struct {
 	budget  *budget
 	asks    *questions
 	wrote   locations // repositories that were written to: mirrors may not know yet
-	fresh   locations // repositories that had no tag when they were asked for
+	fresh   locations // repositories that had no tag when they were asked for by who was about to write
 	small   int64     // size in bytes of blobs that are small: smallBlob, but in tests
 
 	mu    sync.Mutex
@@ -109,7 +110,7 @@ func New(opts *Options) *Client {
 }
 
 func (s *shared) client(kc auth.Keychain) *Client {
-	return &Client{shared: s, docs: &documents{}, fresh: &freshTokens{now: s.opts.Now}, auth: auth.NewAuthorizer(&auth.AuthorizerOptions{
+	return &Client{shared: s, empty: &s.fresh, docs: &documents{}, fresh: &freshTokens{now: s.opts.Now}, auth: auth.NewAuthorizer(&auth.AuthorizerOptions{
 		Keychain: kc,
 		Client:   s.tokenClient(),
 		Now:      s.opts.Now,
@@ -122,7 +123,7 @@ func (s *shared) client(kc auth.Keychain) *Client {
 // With returns a client that finds its credentials in kc and shares everything with c but the tokens and the documents in memory.
 func (c *Client) With(kc auth.Keychain) *Client {
 	other := c.shared.client(kc)
-	other.readOnly = c.readOnly
+	other.readOnly, other.empty = c.readOnly, c.empty
 	return other
 }
 
@@ -130,7 +131,7 @@ func (c *Client) With(kc auth.Keychain) *Client {
 // a token, is an error that is [content.ErrUnsupported].
 func (c *Client) ReadOnly() *Client {
 	other := *c
-	other.readOnly = true
+	other.readOnly, other.empty = true, &locations{}
 	return &other
 }
 

@@ -58,6 +58,9 @@ func TestForesee(t *testing.T) {
 					t.Errorf("it sent %s", r)
 				}
 			}
+			if writer := client.Repository(reg.Host, "app"); test.isNew {
+				writer.IsNew(t.Context())
+			}
 			how, err = client.Repository(reg.Host, "app").Mount(t.Context(), desc, from, content.FromBytes(test.data))
 			if err != nil || how != test.want {
 				t.Errorf("Mount: %v, %v; want %v", how, err, test.want)
@@ -140,5 +143,19 @@ func TestReadOnly(t *testing.T) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			t.Errorf("it sent %s", r)
 		}
+	}
+}
+
+// TestReadOnlyLeavesNoTrace: that a reader found a repository to be new does not change what a writer does later, when it may have blobs.
+func TestReadOnlyLeavesNoTrace(t *testing.T) {
+	reg := registrytest.New(t, nil)
+	client := newClient(t, nil)
+	if !client.ReadOnly().Repository(reg.Host, "app").IsNew(t.Context()) {
+		t.Error("the repository is not new")
+	}
+	desc := reg.PushBlob("app", huge)
+	how, err := client.Repository(reg.Host, "app").Mount(t.Context(), desc, nil, content.FromBytes(huge))
+	if err != nil || how != content.Present {
+		t.Errorf("got %v, %v; want present", how, err)
 	}
 }

@@ -29,7 +29,7 @@ func (r *Repository) IsNew(ctx context.Context) bool {
 	case !errors.As(err, &e) || !e.is(http.StatusNotFound) || !e.Has("NAME_UNKNOWN"):
 		return false
 	}
-	r.client.shared.fresh.add(r.Location())
+	r.client.empty.add(r.Location())
 	return r.isFresh()
 }
 
@@ -45,6 +45,5 @@ func listsNothing(body io.Reader) bool {
 
 // isFresh reports whether there is nothing in the repository but what this client has sent.
 func (r *Repository) isFresh() bool {
-	s := r.client.shared
-	return s.fresh.has(r.Location()) && !s.wrote.has(r.Location())
+	return r.client.empty.has(r.Location()) && !r.client.shared.wrote.has(r.Location())
 }
