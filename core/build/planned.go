@@ -1,6 +1,7 @@
 package build
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -273,6 +274,37 @@ func (p *plannedRepository) ingest(ctx context.Context, open content.Opener, wan
 		return content.Descriptor{}, fmt.Errorf("push %s: %w", p.Location(), err)
 	}
 	return stored, nil
+}
+
+// KeepReferrers implements content.ReferrerKeeper. Where the registry doesn't list them, it is a tag that would move.
+func (p *plannedRepository) KeepReferrers(ctx context.Context, subject digest.Digest, referrers []content.Descriptor) error {
+	tag, index, err := p.referrersIndex(ctx, subject, referrers)
+	if err != nil {
+		return err
+	}
+	if tag != "" {
+		desc := content.Of(content.OCIIndex, index)
+		p.Put(desc, index)
+		p.Name(tag, desc.Digest)
+	}
+	return p.View.KeepReferrers(ctx, subject, referrers)
+}
+
+// referrersIndex is the index that a client would write because the registry does not list the referrers of a manifest, and its tag; "" when there is none to
+// write.
+func (p *plannedRepository) referrersIndex(ctx context.Context, subject digest.Digest, referrers []content.Descriptor) (tag string, index []byte, err error) {
+	if lists, err := p.repo.ListsReferrers(ctx, subject); lists || err != nil {
+		return "", nil, err
+	}
+	tag = registry.ReferrersTag(subject)
+	_, known, err := p.Manifest(ctx, tag)
+	if err != nil && !errors.Is(err, content.ErrNotFound) {
+		return "", nil, err
+	}
+	if index, err = registry.GrowReferrers(known, referrers); err != nil || bytes.Equal(index, known) {
+		return "", nil, err
+	}
+	return tag, index, nil
 }
 
 // MountFrom is what a registry's repository has under that name. It is taken for granted, unless the blob is surely not there.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 
@@ -214,8 +215,38 @@ func (c *copying) note(ctx context.Context, step *step, p *prepared) error {
 		}
 		w.Tags = append(w.Tags, tags...)
 	}
+	lists, err := p.related.moves(ctx)
+	w.Tags = append(w.Tags, lists...)
 	c.run.plan.note(step, w)
-	return nil
+	return err
+}
+
+// moves are the tags under which lists of referrers would be kept.
+func (r *related) moves(ctx context.Context) ([]PlannedTag, error) {
+	if r == nil {
+		return nil, nil
+	}
+	repo, ok := r.c.dst.(*plannedRepository)
+	if !ok {
+		return nil, nil
+	}
+	lists := slices.Clone(r.lists)
+	slices.SortFunc(lists, func(a, b referrers) int { return strings.Compare(a.subject.String(), b.subject.String()) })
+	var tags []PlannedTag
+	for _, one := range lists {
+		tag, index, err := repo.referrersIndex(ctx, one.subject, one.list)
+		if err != nil {
+			return nil, err
+		}
+		if tag != "" {
+			moved, err := moves(ctx, repo, []string{tag}, digest.FromBytes(index))
+			if err != nil {
+				return nil, err
+			}
+			tags = append(tags, moved...)
+		}
+	}
+	return tags, nil
 }
 
 // inOrder lists what has tags of its own, by them.

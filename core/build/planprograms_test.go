@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -93,6 +94,17 @@ var programs = []program{
 		refer(t, from, index, "application/sbom")
 		refer(t, from, children[0], "application/scan")
 		signTag(from, index, ".sig")
+	}, run: func(r *build.Run, from, to string) error {
+		r.Copy(at("copy"), from+"/app:v1", to+"/mirror/app", &build.CopyOptions{Referrers: true})
+		return nil
+	}},
+	{name: "a copy with what refers to it, to a registry that does not list it", seed: func(t *testing.T, from, to *registrytest.Server) {
+		index, children := multi(t, from, "app", "v1")
+		refer(t, from, index, "application/sbom")
+		refer(t, from, children[0], "application/scan")
+		to.SetQuirks(registrytest.Quirks{NoReferrers: true})
+		there := to.PushImage("mirror/app", strings.Replace(index.Digest.String(), ":", "-", 1), registrytest.Image{}).Manifest
+		to.PushIndex("mirror/app", strings.Replace(index.Digest.String(), ":", "-", 1), false, there) // somebody's list
 	}, run: func(r *build.Run, from, to string) error {
 		r.Copy(at("copy"), from+"/app:v1", to+"/mirror/app", &build.CopyOptions{Referrers: true})
 		return nil

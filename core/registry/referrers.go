@@ -68,14 +68,15 @@ const noReferrers = `{"schemaVersion":2,"mediaType":"` + content.OCIIndex + `","
 
 // taggedReferrers reads the index under the tag that is named after the subject (distribution-spec, "Referrers Tag Schema").
 func (r *Repository) taggedReferrers(ctx context.Context, dgst digest.Digest) ([]byte, error) {
-	_, data, err := r.Manifest(ctx, referrersTag(dgst))
+	_, data, err := r.Manifest(ctx, ReferrersTag(dgst))
 	if errors.Is(err, content.ErrNotFound) {
 		return []byte(noReferrers), nil
 	}
 	return data, err
 }
 
-func referrersTag(subject digest.Digest) string {
+// ReferrersTag is the tag under which clients list what refers to a manifest, where the registry doesn't (distribution-spec, "Referrers Tag Schema").
+func ReferrersTag(subject digest.Digest) string {
 	tag := strings.ReplaceAll(subject.String(), ":", "-")
 	return tag[:min(len(tag), 128)]
 }
@@ -85,27 +86,40 @@ func referrersTag(subject digest.Digest) string {
 // added to the index under the tag that is named after the subject (distribution-spec, "Pushing Manifests with Subject"). Of two processes
 // that add to one index at once one may lose: the specification has nothing against it.
 func (r *Repository) KeepReferrers(ctx context.Context, subject digest.Digest, referrers []content.Descriptor) error {
-	_, err := r.listReferrers(ctx, subject, "")
-	if !errors.Is(err, content.ErrNotFound) {
+	lists, err := r.ListsReferrers(ctx, subject)
+	if lists || err != nil {
 		return err
 	}
 	index, err := r.taggedReferrers(ctx, subject)
 	if err != nil {
 		return err
 	}
-	grown, err := withReferrers(index, referrers)
+	grown, err := GrowReferrers(index, referrers)
 	if err != nil {
-		return fmt.Errorf("push %s: tag %q: %w", r.Location(), referrersTag(subject), err)
+		return fmt.Errorf("push %s: tag %q: %w", r.Location(), ReferrersTag(subject), err)
 	}
 	if bytes.Equal(grown, index) {
 		return nil
 	}
-	_, _, err = r.putManifest(ctx, referrersTag(subject), content.Of(content.OCIIndex, grown), grown)
+	_, _, err = r.putManifest(ctx, ReferrersTag(subject), content.Of(content.OCIIndex, grown), grown)
 	return err
 }
 
-// withReferrers adds the referrers that an index lacks. What else it says stays.
-func withReferrers(index []byte, referrers []content.Descriptor) ([]byte, error) {
+// ListsReferrers reports whether the registry itself knows what refers to a manifest. Elsewhere clients keep a list, under a tag.
+func (r *Repository) ListsReferrers(ctx context.Context, subject digest.Digest) (bool, error) {
+	_, err := r.listReferrers(ctx, subject, "")
+	if errors.Is(err, content.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// GrowReferrers adds the referrers that the index under a ReferrersTag lacks; nil is no index yet. What else it says stays, and one that lacks nothing is returned as it
+// is.
+func GrowReferrers(index []byte, referrers []content.Descriptor) ([]byte, error) {
+	if index == nil {
+		index = []byte(noReferrers)
+	}
 	known, err := manifestsOf(index)
 	if err != nil {
 		return nil, err
