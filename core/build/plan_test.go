@@ -310,6 +310,25 @@ func TestPlanRefusesSomebodysDirectory(t *testing.T) {
 	}
 }
 
+// TestPlanOfArchives: an archive is written anew each time, whatever it holds, and what it holds then is what was planned.
+func TestPlanOfArchives(t *testing.T) {
+	root, engine := planRoot(t), newEngine(t, 2)
+	f := func(r *build.Run) error {
+		if err := withLayer(r, "scratch", "oci-archive:out.tar:v1", "svc1", nil); err != nil {
+			return err
+		}
+		return withLayer(r, "oci-archive:out.tar:v1", "oci:out", "svc2", nil)
+	}
+	for range 2 {
+		planned := planOf(t, engine, root, f)
+		did, err := engine.Do(t.Context(), &build.Options{Root: root}, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantPlanned(t, planned.Plan, did)
+	}
+}
+
 // TestPlanDownloadsNothing that would only be copied: of an image in another registry, the manifest and the config are read and no layer.
 func TestPlanDownloadsNothing(t *testing.T) {
 	from, to := registrytest.New(t, nil), registrytest.New(t, nil)

@@ -28,6 +28,8 @@ type planning struct {
 
 	mu       sync.Mutex
 	overlays map[string]*content.Overlay // by location
+	anew     map[string]bool             // locations of what begins empty when it is written, and would be
+	opened   []io.Closer
 	writes   []plannedWrite
 }
 
@@ -55,14 +57,49 @@ func (p *planning) registry(client *registry.Client, host, name string, direct b
 	return &plannedRepository{p.overlay(repo.Location()).Over(repo), p, client, repo}
 }
 
-// layout is the view of a layout that was opened for reading. One that is to be written must be one that can be.
-func (p *planning) layout(ctx context.Context, location string, repo content.Repository, write bool) (content.Repository, error) {
-	if l, ok := repo.(*layout.Layout); ok && write {
+// local is the view of a layout, or the like, that was opened for reading. A layout that is to be written must be one that can be; all else begins empty then.
+func (p *planning) local(ctx context.Context, location string, repo content.Repository, write bool) (content.Repository, error) {
+	p.keep(repo)
+	l, isLayout := repo.(*layout.Layout)
+	switch {
+	case isLayout && write:
 		if err := l.Writable(ctx); err != nil {
 			return nil, err
 		}
+	case !isLayout && p.beginsEmpty(location, write):
+		repo = new(content.Memory)
 	}
 	return p.overlay(location).Over(repo), nil
+}
+
+// beginsEmpty reports whether something, an archive or a daemon, is written in this plan, so that what it holds now is no more read.
+func (p *planning) beginsEmpty(location string, write bool) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.anew == nil {
+		p.anew = map[string]bool{}
+	}
+	p.anew[location] = p.anew[location] || write
+	return p.anew[location]
+}
+
+// keep closes what was opened when the run ends, if it is to be closed.
+func (p *planning) keep(repo content.Repository) {
+	if c, ok := repo.(io.Closer); ok {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.opened = append(p.opened, c)
+	}
+}
+
+// close ends a plan, if there is one.
+func (p *planning) close() {
+	if p == nil {
+		return
+	}
+	for _, c := range p.opened {
+		_ = c.Close() // it was only read
+	}
 }
 
 // remote is a repository of a registry, as a client speaks to it: one that is there or, in a plan, one as it would be.
@@ -111,7 +148,7 @@ func (a *access) openPlanned(ctx context.Context, ref transport.Reference, write
 	if err != nil {
 		return nil, err
 	}
-	return a.run.plan.layout(ctx, a.run.locationOf(ref), repo, write)
+	return a.run.plan.local(ctx, a.run.locationOf(ref), repo, write)
 }
 
 // plannedRepository is a repository of a registry as it would be. It has the abilities of one, but for streaming: it waits until a layer is finished, and can

@@ -180,6 +180,7 @@ var errRunEnded = errors.New("the run has ended")
 
 func (r *Run) close() {
 	r.cancel(errRunEnded)
+	r.plan.close()
 	r.stop()
 	for _, tree := range append(r.trees, r.tree) {
 		tree.Close()
