@@ -27,6 +27,8 @@ type EngineOptions struct {
 	Hosts map[string]registry.HostOptions
 	// Transfers is the number of blobs under way at once for each registry host; 0 is 4.
 	Transfers int
+	// Rebuild has layers built whatever the cache knows of earlier ones. What it knows of bases and of fetched files is used.
+	Rebuild bool
 	// Requests is the number of requests to registries under way at once that move no blob; 0 is 64.
 	Requests int
 	// Backoff says how requests to registries that failed for a passing reason are tried again.
@@ -46,6 +48,7 @@ type Engine struct {
 	insecure []string
 	tokens   *http.Client
 	workers  *layer.Workers
+	rebuild  bool
 	turns    turns
 }
 
@@ -72,6 +75,7 @@ func NewEngine(opts *EngineOptions) (*Engine, error) {
 		}),
 		tokens:  newTokenClient(o.Transport),
 		workers: layer.NewWorkers(o.Jobs),
+		rebuild: o.Rebuild,
 	}, nil
 }
 

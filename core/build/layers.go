@@ -147,7 +147,9 @@ func (i *Image) AddFiles(at Origin, files []File, opts *layer.Options) *Layer {
 	if o.ModTime.IsZero() {
 		o.ModTime = r.opts.Epoch
 	}
-	o.Workers, o.Cache = r.engine.workers, recipes{r.engine.cache}
+	if o.Workers = r.engine.workers; !r.engine.rebuild {
+		o.Cache = recipes{r.engine.cache}
+	}
 	o.OnBase = i.base.ref.Transport != "scratch"
 	o.MaxFiles, o.MaxBytes = r.opts.Limits.LayerFiles, r.opts.Limits.LayerBytes
 	o.Warn = func(msg string) { r.events.warn(at, msg) }
