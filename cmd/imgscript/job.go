@@ -86,15 +86,21 @@ func (j *job) exec(ctx context.Context, engine *build.Engine, display progress.D
 
 // openEngine opens the engine with its cache.
 func (j *job) openEngine(display progress.Display) (*build.Engine, error) {
-	opts := j.flags.registry.engine(warnOn(display))
+	opts, err := j.engineOptions(display)
+	if err != nil {
+		return nil, err
+	}
+	return j.flags.cache.openEngine(opts, warnOn(display))
+}
+
+// engineOptions are those of the run's engine, but for where its cache is.
+func (j *job) engineOptions(display progress.Display) (opts *build.EngineOptions, err error) {
+	opts = j.flags.registry.engine(warnOn(display))
 	opts.Jobs = j.flags.jobs
 	j.flags.limits.engine(opts)
 	if j.flags.lock.offline {
 		opts.Transport = build.NoNetwork()
 	}
-	var err error
-	if opts.CacheSize, err = j.flags.cache.limit(j.cmd.Flags().Changed); err != nil {
-		return nil, err
-	}
-	return j.flags.cache.openEngine(opts, warnOn(display))
+	opts.CacheSize, err = j.flags.cache.limit(j.cmd.Flags().Changed)
+	return opts, err
 }

@@ -43,6 +43,9 @@ type reportOptions struct {
 	Platform string `json:"platform"`
 	Epoch    int64  `json:"epoch"` // seconds since 1970
 	Jobs     int    `json:"jobs"`  // 0 is all processors; it changes no result
+	Locked   bool   `json:"locked,omitempty"`
+	Offline  bool   `json:"offline,omitempty"`
+	Hermetic bool   `json:"hermetic,omitempty"`
 }
 
 type reportInput struct {
@@ -84,7 +87,7 @@ func (j *job) writeReport(report *build.Report, failed error) error {
 	}
 	r := &reportJSON{
 		Version: reportVersion, Script: "//" + j.script.name, Function: j.script.function, Plan: j.opts.Plan, Versions: programVersions(), Error: j.reportError(failed),
-		Options: reportOptions{Platform: j.platform(), Epoch: j.opts.Epoch.Unix(), Jobs: j.flags.jobs}, Inputs: []reportInput{}, Outputs: []outputJSON{},
+		Options: j.reportOptions(), Inputs: []reportInput{}, Outputs: []outputJSON{},
 	}
 	for _, in := range report.Inputs {
 		r.Inputs = append(r.Inputs, inputJSON(in))
@@ -104,6 +107,11 @@ func (j *job) writeReport(report *build.Report, failed error) error {
 		return err
 	}
 	return replaceFile(path, text.Bytes())
+}
+
+func (j *job) reportOptions() reportOptions {
+	lock := &j.flags.lock
+	return reportOptions{j.platform(), j.opts.Epoch.Unix(), j.flags.jobs, lock.locked, lock.offline, lock.hermetic}
 }
 
 // platform is the one that indexes are picked by.

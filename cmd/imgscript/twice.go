@@ -69,11 +69,16 @@ func compareRuns(ctx context.Context, display progress.Display, first, second ru
 	return build.Compare(ctx, reports[0], reports[1])
 }
 
-// freshEngine is an engine without a cache, and with other jobs than the run's.
+// freshEngine is an engine that knows nothing of earlier layers, and has other jobs than the run's. It has no cache, unless there is no network: then bases come from there.
 func (j *job) freshEngine(display progress.Display) (*build.Engine, error) {
-	opts := j.flags.registry.engine(warnOn(display))
-	j.flags.limits.engine(opts)
-	opts.Jobs = otherJobs(j.flags.jobs)
+	opts, err := j.engineOptions(display)
+	if err != nil {
+		return nil, err
+	}
+	opts.Jobs, opts.Rebuild = otherJobs(j.flags.jobs), true
+	if j.flags.lock.offline {
+		return j.flags.cache.openEngine(opts, warnOn(display))
+	}
 	return build.NewEngine(opts)
 }
 
