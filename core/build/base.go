@@ -329,6 +329,11 @@ func (a *access) open(ctx context.Context, ref transport.Reference, write bool) 
 			return a.run.openOffline(ref, write)
 		}
 	}
+	if ref.Transport == transport.DockerDaemon {
+		if err := a.run.mayUseDaemon(ref, write); err != nil {
+			return nil, err
+		}
+	}
 	opts := &transport.Options{
 		Registry: a.client,
 		Write:    write,

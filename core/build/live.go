@@ -6,16 +6,23 @@ import (
 	"github.com/imgscript/imgscript/core/content"
 )
 
-// mayReadLive holds a read whose answer may be another one tomorrow to the lock. A repository that the run itself writes to may be read.
-func (c *Client) mayReadLive(reference, what string) error {
-	l := c.run.lock
-	if !l.strict() || c.run.writesTo(c.Repository()) {
+// mayReadLive holds a read whose answer may be another one tomorrow to the lock.
+func (r *Run) mayReadLive(reference, what string) error {
+	if !r.lock.strict() {
 		return nil
 	}
 	return &LockError{
 		Reference: reference, kind: ErrLocked, msg: fmt.Sprintf("%s may change, and this run keeps to its lock", what),
-		hint: "read what is named by its digest, or run it without --locked: " + l.command("run"),
+		hint: "read what is named by its digest, or run it without --locked: " + r.lock.command("run"),
 	}
+}
+
+// mayReadLive is that of the run, but for a repository that the run itself writes to, which may be read.
+func (c *Client) mayReadLive(reference, what string) error {
+	if c.run.writesTo(c.Repository()) {
+		return nil
+	}
+	return c.run.mayReadLive(reference, what)
 }
 
 // byTag is mayReadLive for a tag; digests stand for the same always.

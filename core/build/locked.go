@@ -20,12 +20,12 @@ import (
 // LockOptions says what a run does about tags, which may stand for something else tomorrow, and about the network. nil and the zero value lock nothing.
 //
 // The lock rules the bases of images that are in registries and given by tag. It does not rule those given by digest, ImageOptions.Unlocked, references that the run itself
-// saved before, which are what was saved, and layouts, which are local files as others are. Copies follow tags as ever.
+// saved before, which are what was saved, and layouts and archives, which are local files as others are. Copies follow tags as ever.
 type LockOptions struct {
 	// File says what tags stand for. Without it nothing is locked, unless Mode is lock.Locked, which takes nil for a file without entries.
 	File *lock.File
 	// Mode says what becomes of a base that File does not have. With lock.Locked, it is an error that is ErrLocked, and so are a client's reads by tag, of tags and of referrers,
-	// but in repositories that the run writes to.
+	// but in repositories that the run writes to. So are bases in a Docker daemon.
 	Mode lock.Mode
 	// Refresh tells the references, in full, that are resolved anew although File has them, for all platforms that it has; nil is none.
 	Refresh func(reference string) bool

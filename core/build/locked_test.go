@@ -283,6 +283,9 @@ func TestLockLacks(t *testing.T) {
 	_, err = locked(t, newEngine(t, 2), in(entry(reg, "v1", "linux/amd64", index, d("strange")), lock.Add), amd)
 	lockError(t, err, build.ErrLocked, "line 1", "does not have the manifest "+d("strange").String(), update)
 
+	_, err = locked(t, newEngine(t, 2), in(good, lock.Locked), changedTo("docker-daemon:app:v1", "oci:out", build.ImageOptions{}))
+	lockError(t, err, build.ErrLocked, "line 1", "what docker-daemon:app:v1 stands for may change, and this run keeps to its lock", "without --locked")
+
 	client := registry.New(nil)
 	t.Cleanup(client.Close)
 	if err := client.Repository(reg.Host, "base").Delete(t.Context(), gone.Digest.String()); err != nil {

@@ -11,12 +11,32 @@ import (
 	"github.com/imgscript/imgscript/core/transport"
 )
 
-// mayTarget refuses registries as targets of a run that is offline.
+// mayTarget refuses registries and daemons as targets of a run that is offline.
 func (r *Run) mayTarget(ref transport.Reference) error {
-	if r.lock.opts.Offline && ref.Transport == transport.Docker {
-		return r.lock.online(ref.String(), "the target "+ref.String()+" is in a registry")
+	switch where := ref.String(); {
+	case !r.lock.opts.Offline:
+		return nil
+	case ref.Transport == transport.Docker:
+		return r.lock.online(where, "the target "+where+" is in a registry")
+	case ref.Transport == transport.DockerDaemon:
+		return r.lock.online(where, "the target "+where+" is in a daemon")
 	}
 	return nil
+}
+
+// mayUseDaemon refuses the images of a Docker daemon: in a run that is offline all of them, and in one that keeps to its lock to be read, since they may change.
+func (r *Run) mayUseDaemon(ref transport.Reference, write bool) error {
+	if write {
+		return r.mayTarget(ref)
+	}
+	where := ref.String()
+	if r.lock.opts.Offline {
+		return r.lock.online(where, where+" is in a daemon")
+	}
+	if r.writesTo(r.locationOf(ref)) {
+		return nil
+	}
+	return r.mayReadLive(where, "what "+where+" stands for")
 }
 
 // target reads a reference that something is to be saved as, which this run must be able to write to.

@@ -109,6 +109,8 @@ func TestOfflineLacks(t *testing.T) {
 			}
 			return err
 		}, "the target " + host + "/app:v1 is in a registry", again},
+		{"a base in a daemon", "line 1", changedTo("docker-daemon:app:v1", "oci:out", build.ImageOptions{}), "docker-daemon:app:v1 is in a daemon, and the run is offline", again},
+		{"a target in a daemon", "", changedTo("scratch", "docker-daemon:app:v1", build.ImageOptions{}), "the target docker-daemon:app:v1 is in a daemon, and the run is offline", again},
 		{"a client", "", func(r *build.Run) error { _, err := r.Client(host+"/app", nil, false); return err }, "a client of " + host + "/app speaks to its registry, and the run is offline", again},
 		{"credentials", "", func(r *build.Run) error { _, err := r.Credential(host+"/app", nil); return err }, "credentials are for registries", again},
 		{"a file", "", func(r *build.Run) error {
