@@ -30,7 +30,8 @@ func newCheckCommand() *cobra.Command {
 		Short: "Find mistakes in scripts without running them",
 		Long: `check reads scripts, and what they load, without running them and without touching the network. Of a directory it takes all .star
 files below it. It finds names, files, arguments, attributes and methods that do not exist, values of the wrong kind, changes of images that are
-never saved, and loads that nobody uses; and it is silent where it is not sure. All problems are written to stdout, by file and place.
+never saved, and loads that nobody uses; and it is silent where it is not sure. All problems are written to stdout, by file and place; as JSON with
+rule, file, line, column, end_line, end_column, message and, if there is one, hint. Lines and columns begin with 1.
 
 Exit codes: 0 nothing was found, 1 there are problems, 2 usage.`,
 		Example: `  imgscript check build.star

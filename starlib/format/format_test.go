@@ -153,3 +153,15 @@ func TestWhile(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestExamples: the examples are formatted.
+func TestExamples(t *testing.T) {
+	for name, text := range scripts(t) {
+		if !strings.HasPrefix(name, "../../examples/") {
+			continue
+		}
+		if formatted, err := Source(name, text); err != nil || !bytes.Equal(text, formatted) {
+			t.Errorf("%s: %v: it is not formatted: run imgscript fmt", name, err)
+		}
+	}
+}
