@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -84,8 +83,8 @@ func (j *job) plan(ctx context.Context, engine *build.Engine, display progress.D
 		return err
 	}
 	if out != "" {
-		if err := os.WriteFile(out, text, 0o666); err != nil {
-			return fmt.Errorf("--out %s: %w", out, reason(err))
+		if err := replaceFile("--out", out, text); err != nil {
+			return tellError(ctx, j.cmd.ErrOrStderr(), err)
 		}
 	}
 	stdout := j.cmd.OutOrStdout()

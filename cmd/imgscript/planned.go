@@ -48,20 +48,21 @@ func (j *job) checkPlan(ctx context.Context, engine *build.Engine, display progr
 	again := *j
 	again.opts.Plan = true
 	result, err := again.exec(ctx, engine, silent{display})
+	report := &build.Report{Inputs: result.Report.Inputs, Unsaved: result.Report.Unsaved} // nothing was made
 	if err != nil {
 		display.Close()
-		return j.tell(&build.Report{Unsaved: result.Report.Unsaved}, err)
+		return j.finish(ctx, report, err)
 	}
 	diff := j.planned.plan.Diff(result.Report.Plan)
 	if len(diff) == 0 {
 		return nil
 	}
 	display.Close()
-	return showError(j.cmd.ErrOrStderr(), &starlib.Error{
+	return j.finish(ctx, report, &starlib.Error{
 		Kind: starlib.KindScript,
 		Msg:  fmt.Sprintf("nothing was written: it would be something else than %s says\n%s", j.planned.path, strings.Join(diff, "\n")),
 		Hint: fmt.Sprintf("lines with - are those of the plan; if those with + are right, plan again: imgscript plan %s --out %s", j.cmd.Flags().Arg(0), j.planned.path),
-	}, "")
+	})
 }
 
 // silent shows what goes on, and nothing of what a script says.

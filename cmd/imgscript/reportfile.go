@@ -106,7 +106,7 @@ func (j *job) writeReport(report *build.Report, failed error) error {
 	if err := encoder.Encode(r); err != nil {
 		return err
 	}
-	return replaceFile(path, text.Bytes())
+	return replaceFile("--report", path, text.Bytes())
 }
 
 func (j *job) reportOptions() reportOptions {
@@ -148,15 +148,15 @@ func inputJSON(in build.Input) reportInput {
 	return r
 }
 
-// replaceFile puts data in the place of a file, whole or not at all.
-func replaceFile(path string, data []byte) error {
+// replaceFile puts data in the place of a file that a flag names, whole or not at all.
+func replaceFile(flag, path string, data []byte) error {
 	root, err := os.OpenRoot(filepath.Dir(path))
 	if err == nil {
 		defer root.Close()
 		err = atomicfile.WriteFile(root, ".", filepath.Base(path), data, 0o644)
 	}
 	if err != nil {
-		return fmt.Errorf("--report %s: %w", path, reason(err))
+		return fmt.Errorf("%s %s: %w", flag, path, reason(err))
 	}
 	return nil
 }
