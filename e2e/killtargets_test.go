@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -94,13 +95,27 @@ func (v *victim) checkTag(s *server, tag string) bool {
 	decode(v.t, string(data), &manifest)
 	for _, desc := range append(manifest.Layers, manifest.Config) {
 		if data, ok := get(v.t, s, "blobs/"+desc.Digest.String()); !ok || int64(len(data)) != desc.Size {
-			v.t.Errorf("tag %s: %s is missing or has %d bytes, want %d", tag, desc.Digest, len(data), desc.Size)
+			v.t.Errorf("tag %s: %s is missing or has %d bytes (%.100q), want %d", tag, desc.Digest, len(data), data, desc.Size)
 		}
 	}
 	return true
 }
 
+// get reads from a registry. docker-registry 2.8 writes its links in place, and answers 500 to who reads one meanwhile; a client that was killed leaves it at
+// work for a moment.
 func get(t *testing.T, s *server, path string) ([]byte, bool) {
+	t.Helper()
+	for try := 0; ; try++ {
+		data, status := getOnce(t, s, path)
+		if status < 500 || try == 5 {
+			return data, status == http.StatusOK
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+// getOnce returns what was answered, and the status; a body that breaks off is status 0.
+func getOnce(t *testing.T, s *server, path string) ([]byte, int) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("http://%s/v2/app/%s", s.host, path), nil)
 	if err != nil {
@@ -113,7 +128,10 @@ func get(t *testing.T, s *server, path string) ([]byte, bool) {
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(resp.Body)
-	return data, err == nil && resp.StatusCode == http.StatusOK
+	if err != nil {
+		return data, 0
+	}
+	return data, resp.StatusCode
 }
 
 // checkLayout looks at a layout that somebody was killed over: index.json is whole, every blob is what its name says, and what has a name is
