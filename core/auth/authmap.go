@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -106,6 +107,8 @@ type MapOptions struct {
 	Source string
 	// Client exchanges Google keys for access tokens; nil is a client with the default transport.
 	Client *http.Client
+	// AllowServer is asked before a key is sent to the server that it names: the place for a permission. Its error is that of the credential. nil allows all.
+	AllowServer func(server *url.URL) error
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -116,6 +119,7 @@ func (m Map) Keychain(opts *MapOptions) (Keychain, error) {
 		opts = &MapOptions{}
 	}
 	k := &mapKeychain{source: cmp.Or(opts.Source, mapSource), entries: map[server]*Entry{}, names: map[server]string{}, google: newGoogleExchange(opts.Client, opts.Now)}
+	k.google.allow = opts.AllowServer
 	var errs []error
 	for _, key := range slices.Sorted(maps.Keys(m)) {
 		s, err := parseServer(key)

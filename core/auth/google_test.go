@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -116,6 +117,38 @@ func TestMapGoogleKeys(t *testing.T) {
 		cred, err := k.Credential(t.Context(), "gcr.io", "project1/image")
 		if err != nil || cred.Username != "oauth2accesstoken" || !strings.HasPrefix(cred.Password, c.want) || cred.Source != "auth map" {
 			t.Errorf("%s: got %v with %q, %v", name, cred, cred.Password, err)
+		}
+	}
+}
+
+// TestMapAsksForTheServersOfKeys: a key names the server that it is sent to, so that is asked for first, and what forbids it is the error.
+func TestMapAsksForTheServersOfKeys(t *testing.T) {
+	g := newGoogleServer(t)
+	forbidden := errors.New("not this one")
+	for name, entry := range map[string]Entry{
+		"service account": {Credentials: g.account(t, nil)},
+		"user":            {Credentials: g.user()},
+		"key file":        {KeyFilename: "key.json", ReadFile: func(string) ([]byte, error) { return g.account(t, nil), nil }},
+	} {
+		var asked []string
+		answer := forbidden
+		k, err := Map{"gcr.io": entry}.Keychain(&MapOptions{AllowServer: func(server *url.URL) error {
+			asked = append(asked, server.String())
+			return answer
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := g.exchanges.Load()
+		if _, err := k.Credential(t.Context(), "gcr.io", "app"); !errors.Is(err, forbidden) || errors.Is(err, ErrUnavailable) {
+			t.Errorf("%s: got error %v", name, err)
+		}
+		if sent := g.exchanges.Load() - before; sent != 0 || len(asked) != 1 || asked[0] != g.URL+"/token" {
+			t.Errorf("%s: %d requests, asked for %q", name, sent, asked)
+		}
+		answer = nil
+		if cred, err := k.Credential(t.Context(), "gcr.io", "app"); err != nil || cred.Anonymous() {
+			t.Errorf("%s: got %v, %v once it is allowed", name, cred, err)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -71,6 +72,7 @@ func parseGoogleKey(text []byte, fromScript bool) (*googleKey, error) {
 type googleExchange struct {
 	client   *http.Client
 	metaOnly *http.Client
+	allow    func(server *url.URL) error // of MapOptions; nil allows all
 	now      func() time.Time
 	tokens   *memo[[sha256.Size]byte, Credential]
 }
@@ -116,13 +118,17 @@ func (x *googleExchange) fetch(ctx context.Context, key *googleKey) (*oauth2.Tok
 	client := *x.client
 	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
 	defer cancel()
-	client.Transport = boundTransport(ctx, client.Transport)
+	guard := &guardedTransport{allow: x.allow, next: boundTransport(ctx, client.Transport)}
+	client.Transport = guard
 	creds, err := googleoauth.CredentialsFromJSONWithType(context.WithValue(ctx, oauth2.HTTPClient, &client), key.text, key.kind, googleScope)
 	if err != nil {
 		return nil, errors.New("is not a Google key file that can be used: a field is missing or malformed")
 	}
 	token, err := creds.TokenSource.Token()
-	if err != nil {
+	switch {
+	case guard.refused != nil:
+		return nil, guard.refused
+	case err != nil:
 		return nil, exchangeError(ctx, key, err)
 	}
 	if token.AccessToken == "" {
@@ -193,6 +199,28 @@ func (x *googleExchange) askMetadata(ctx context.Context, host string) (Credenti
 		return Credential{}, 0, err
 	}
 	return Credential{Username: googleUser, Password: answer.token, Source: googleSource}, answer.life, nil
+}
+
+// guardedTransport asks before each request, and remembers what it was told: oauth2 keeps of an error the text alone. It is for one exchange, whose requests come one
+// after the other.
+type guardedTransport struct {
+	allow   func(server *url.URL) error
+	next    http.RoundTripper
+	refused error
+}
+
+// RoundTrip implements http.RoundTripper.
+func (g *guardedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if g.allow == nil {
+		return g.next.RoundTrip(r)
+	}
+	if g.refused = g.allow(r.URL); g.refused == nil {
+		return g.next.RoundTrip(r)
+	}
+	if r.Body != nil {
+		r.Body.Close()
+	}
+	return nil, g.refused
 }
 
 // boundTransport ends requests with ctx whatever their own context.
