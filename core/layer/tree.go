@@ -30,13 +30,18 @@ func OpenTree(dir string) (*Tree, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open directory %q: %w", dir, unwrapPath(err))
 	}
+	return TreeOf(root)
+}
+
+// TreeOf returns the Tree of an OS directory that is open already, with the path by which it was opened. It closes root where it fails, and Close does.
+func TreeOf(root *os.Root) (*Tree, error) {
 	base, err := root.Open(".")
 	if err != nil {
 		root.Close()
-		return nil, fmt.Errorf("open directory %q: %w", dir, unwrapPath(err))
+		return nil, fmt.Errorf("open directory %q: %w", root.Name(), unwrapPath(err))
 	}
 	t := &Tree{root: root, base: base}
-	if abs, err := filepath.Abs(dir); err == nil {
+	if abs, err := filepath.Abs(root.Name()); err == nil {
 		t.dirs = append(t.dirs, filepath.ToSlash(abs))
 		if real, err := filepath.EvalSymlinks(abs); err == nil && real != abs {
 			t.dirs = append(t.dirs, filepath.ToSlash(real))

@@ -22,12 +22,16 @@ import (
 type Options struct {
 	// ReadOnly makes every write an error that is content.ErrUnsupported.
 	ReadOnly bool
+	// OpenDir opens the layout's directory each time that it is used, and with create makes it first if it is missing: the place for who must not be led
+	// elsewhere by a link. It is fs.ErrNotExist where there is none. The layout closes what it gets. nil opens the directory by its path.
+	OpenDir func(create bool) (*os.Root, error)
 }
 
 // Layout is an OCI image layout directory. Its methods may be called by many goroutines at once, also of many Layouts of
 // one directory. It holds nothing open, so that there is nothing to close.
 type Layout struct {
 	dir      string
+	openDir  func(create bool) (*os.Root, error)
 	readOnly bool
 	turn     *semaphore.Weighted // writers of index.json in this process, who then need not poll for the lock
 }
@@ -47,18 +51,33 @@ func Open(dir string, opts *Options) (*Layout, error) {
 	if dir == "" {
 		return nil, fmt.Errorf("open oci layout: the path is empty: %w", content.ErrInvalid)
 	}
-	info, err := os.Stat(dir)
-	if err == nil && !info.IsDir() {
-		return nil, fmt.Errorf("open oci layout %q: it is a file, not a directory: %w", dir, content.ErrInvalid)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("open oci layout: %w", err)
-	}
 	l := &Layout{dir: dir, turn: semaphore.NewWeighted(1)}
 	if opts != nil {
-		l.readOnly = opts.ReadOnly
+		l.readOnly, l.openDir = opts.ReadOnly, opts.OpenDir
+	}
+	if l.openDir == nil {
+		l.openDir = l.openPath
+	}
+	root, err := l.openDir(false)
+	switch {
+	case err == nil:
+		root.Close()
+	case errors.Is(err, syscall.ENOTDIR):
+		return nil, fmt.Errorf("open oci layout %q: it is a file, not a directory: %w", dir, content.ErrInvalid)
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("open oci layout: %w", err)
 	}
 	return l, nil
+}
+
+// openPath opens the directory by its path. What is asked for is what is in it, so that a named pipe in its place is an error and is not waited for.
+func (l *Layout) openPath(create bool) (*os.Root, error) {
+	if create {
+		if err := os.MkdirAll(l.dir, dirPerm); err != nil {
+			return nil, err
+		}
+	}
+	return os.OpenRoot(l.dir + string(os.PathSeparator) + ".")
 }
 
 // Dir is the layout's directory, as given to Open.
@@ -74,7 +93,7 @@ func (l *Layout) reading(ctx context.Context) (*os.Root, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	root, err := os.OpenRoot(l.dir)
+	root, err := l.openDir(false)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, l.errorf("no such directory: %w", content.ErrNotFound)
 	}
@@ -115,10 +134,7 @@ func (l *Layout) writing(ctx context.Context) (*os.Root, error) {
 	if l.readOnly {
 		return nil, l.errorf("it was opened for reading alone: %w", content.ErrUnsupported)
 	}
-	if err := os.MkdirAll(l.dir, dirPerm); err != nil {
-		return nil, l.errorf("%w", err)
-	}
-	root, err := os.OpenRoot(l.dir)
+	root, err := l.openDir(true)
 	if err != nil {
 		return nil, l.errorf("%w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/opencontainers/go-digest"
 
@@ -18,6 +19,8 @@ type Options struct {
 	Registry *registry.Client
 	// Path turns a path of a reference into one of the file system, or says why it may not be used. nil takes it as it is.
 	Path func(path string) (string, error)
+	// Dir opens the directory that Path returned, as layout.Options.OpenDir does; nil opens it by its path.
+	Dir func(dir string, create bool) (*os.Root, error)
 	// Write opens for writing too. Without it, every write is an error that is content.ErrUnsupported.
 	Write bool
 	// Staging keeps what goes into an archive or a daemon until it is written there; nil keeps it in memory.
@@ -78,7 +81,11 @@ func openLayout(ref Reference, o Options) (content.Repository, error) {
 	if err != nil {
 		return nil, err
 	}
-	return layout.Open(dir, &layout.Options{ReadOnly: !o.Write})
+	opts := &layout.Options{ReadOnly: !o.Write}
+	if o.Dir != nil {
+		opts.OpenDir = func(create bool) (*os.Root, error) { return o.Dir(dir, create) }
+	}
+	return layout.Open(dir, opts)
 }
 
 // readOnly is a registry's repository without the methods that write, so that a source cannot become a target by mistake. The optional abilities of
