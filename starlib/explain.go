@@ -102,8 +102,6 @@ func (s *session) hintFor(err error) string {
 		return hint
 	case errors.As(err, &file) && file.Hint != "":
 		return file.Hint
-	case errors.Is(err, build.ErrPolicy) && strings.Contains(err.Error(), "outside the root"):
-		return "--root DIR makes a directory further up the root"
 	case errors.Is(err, build.ErrCacheFull):
 		return "free some space, with `imgscript cache prune` or otherwise, or name another directory with --cache-dir"
 	case errors.Is(err, build.ErrReadOnly):

@@ -10,6 +10,8 @@ import (
 	"go.starlark.net/starlarkstruct"
 
 	smath "go.starlark.net/lib/math"
+
+	"github.com/imgscript/imgscript/core/build"
 )
 
 // modulePath is the path below the root of a file that another loads: "//x" is from the root, the rest relative to the loading file.
@@ -19,10 +21,25 @@ func modulePath(from, name string) (string, error) {
 		file = path.Clean(rest)
 	}
 	if name == "" || path.IsAbs(file) || file == ".." || strings.HasPrefix(file, "../") {
-		return "", fmt.Errorf("load %q: the file is outside the root", name)
+		return "", &outsideError{name}
 	}
 	return file, nil
 }
+
+// outsideError is a load of a file outside the root. Modules come from the root alone, whatever else may be read: their places in messages and reports are paths
+// below it.
+type outsideError struct{ name string }
+
+// Error implements error.
+func (e *outsideError) Error() string {
+	return fmt.Sprintf("load %q: the file is outside the root", e.name)
+}
+
+// Is makes it a permission that is missing.
+func (e *outsideError) Is(target error) bool { return target == build.ErrPolicy }
+
+// Hint says what to do about it.
+func (e *outsideError) Hint() string { return "--root DIR makes a directory further up the root" }
 
 // predeclared are the global names of api.star.
 func predeclared() starlark.StringDict {

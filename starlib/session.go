@@ -232,6 +232,18 @@ func (s *session) chain() []string {
 	return slices.Clone(s.loading)
 }
 
+// unreadError is why a module could not be read.
+type unreadError struct {
+	text  string
+	cause error
+}
+
+// Error implements error.
+func (e *unreadError) Error() string { return e.text }
+
+// Unwrap returns the cause.
+func (e *unreadError) Unwrap() error { return e.cause }
+
 // loadFile runs a file once, as a module: its images are templates, and its values are frozen.
 func (s *session) loadFile(file string) (starlark.StringDict, error) {
 	if m, ok := s.modules[file]; ok {
@@ -251,7 +263,7 @@ func (s *session) loadFile(file string) (starlark.StringDict, error) {
 		if errors.Is(err, build.ErrLimit) {
 			return nil, err
 		}
-		return nil, errors.New(err.Error()) // of the load statement, not of the run
+		return nil, &unreadError{err.Error(), errors.Unwrap(err)} // of the load statement, not of the run
 	}
 	s.loading = append(s.loading, file)
 	var globals starlark.StringDict

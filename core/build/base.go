@@ -297,7 +297,7 @@ func (s *source) fetchForeign(ctx context.Context, desc content.Descriptor) (io.
 	allowed := desc
 	allowed.URLs = nil
 	for _, address := range desc.URLs {
-		if err := s.run.mayRead(address); err != nil {
+		if err := s.run.mayFollow(address); err != nil {
 			failure = fmt.Errorf("%w; %w", failure, err)
 		} else {
 			allowed.URLs = append(allowed.URLs, address)
@@ -334,24 +334,18 @@ func (a *access) open(ctx context.Context, ref transport.Reference, write bool) 
 			return nil, err
 		}
 	}
+	may := a.run.mayReadPath
+	if write {
+		may = a.run.mayWritePath
+	}
 	opts := &transport.Options{
 		Registry: a.client,
 		Write:    write,
-		Path:     func(p string) (string, error) { return a.run.outPath(p, write) },
+		Path:     func(p string) (string, error) { return a.run.outPath(p, may) },
+		Dir:      a.run.layoutDir(may),
 	}
 	if a.run.plan != nil {
 		return a.openPlanned(ctx, ref, write, opts)
 	}
 	return transport.Open(ctx, ref, opts)
-}
-
-// mayUse asks the policy for a registry repository. In a run that is hermetic, being pushed to is reason enough to be spoken to.
-func (r *Run) mayUse(ref transport.Reference, write bool) error {
-	if r.pushReaches(ref, write) {
-		return allow(r.opts.Policy.Push, "pushing to", ref.Host+"/"+ref.Repository)
-	}
-	if err := allow(r.opts.Policy.Net, "the network:", ref.Host); err != nil || !write {
-		return err
-	}
-	return allow(r.opts.Policy.Push, "pushing to", ref.Host+"/"+ref.Repository)
 }

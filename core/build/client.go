@@ -69,6 +69,9 @@ func (c *Client) Repository() string { return c.ref.Host + "/" + c.ref.Repositor
 
 // ready waits for the earlier saves to the repository.
 func (c *Client) ready(at Origin, op string) error {
+	if err := c.run.mayUse(c.ref, false); err != nil {
+		return err
+	}
 	for _, s := range c.run.earlierTo(c.Repository()) {
 		if err := s.needNow(at, op).join(); err != nil {
 			return err
@@ -82,6 +85,9 @@ func (c *Client) mayWrite(at Origin, op string) error {
 	if !c.write {
 		return fmt.Errorf("the client of %s %w", c.Repository(), ErrReadOnly)
 	}
+	if err := c.run.mayUse(c.ref, true); err != nil {
+		return err
+	}
 	c.run.noteWrite(c.Repository())
 	return c.ready(at, op)
 }
@@ -90,6 +96,9 @@ func (c *Client) mayWrite(at Origin, op string) error {
 func (c *Client) mayTag() error {
 	if !c.write {
 		return fmt.Errorf("the client of %s %w", c.Repository(), ErrReadOnly)
+	}
+	if err := c.run.mayUse(c.ref, true); err != nil {
+		return err
 	}
 	c.run.forgetBases()
 	c.run.noteWrite(c.Repository())
@@ -341,6 +350,9 @@ func (r *Run) Credential(reference string, m auth.Map) (auth.Credential, error) 
 	}
 	if ref.Transport != "docker" {
 		return auth.Credential{}, fmt.Errorf("%s is not in a registry", ref)
+	}
+	if err := r.mayReach(ref.Host); err != nil {
+		return auth.Credential{}, err
 	}
 	if r.lock.opts.Offline { // a key may have to be exchanged for a token
 		return auth.Credential{}, r.lock.online(ref.String(), "credentials are for registries")

@@ -63,7 +63,11 @@
 //
 // Local paths are relative to Options.Dir, or with "//" to the root, and are read below the root alone, whatever links say. A [Policy] is asked
 // before anything outside the root is read, a layout is written, a host is spoken to, or a repository is pushed to; [DefaultPolicy] allows the
-// network. What it forbids is [ErrPolicy].
+// network, and [Permissions] makes a policy of lists. What it forbids is [ErrPolicy].
+//
+// A path that a program names may lead outside through links where the policy allows the place to which they lead. Links that are found in a directory never do: what is
+// packed or listed stays in the root, or in the directory outside of it that was named. That holds while others make links and swap
+// directories meanwhile. A hard link is the file itself, and no one can tell where its other names are; devices and named pipes are not read.
 //
 // # Where things are
 //
@@ -77,5 +81,7 @@
 //   - client.go: calls of the registry protocol in program order; fetch.go: files behind URLs; source.go: local paths.
 //   - plan.go: what a run would write; planned.go: repositories as they would be; plannedwrite.go: what saves and copies say of themselves; plandiff.go: what
 //     differs in two plans.
-//   - event.go: what goes on, for progress bars; policy.go: permissions; engine.go: what runs share.
+//   - policy.go: the policy, and all that asks it; permissions.go, hostname.go: a policy made of lists; outside.go: what is read outside the root, and
+//     the directories of layouts.
+//   - event.go: what goes on, for progress bars; engine.go: what runs share.
 package build

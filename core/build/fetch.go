@@ -190,11 +190,11 @@ func (r *Run) mayFetch(address string) error {
 	if err := checkScheme(u, r.engine.insecure); err != nil {
 		return err
 	}
-	return allow(r.opts.Policy.Net, "the network:", u.Host)
+	return r.mayReachURL(u)
 }
 
-// mayRead holds the host of a URL that a document named to the policy. The registry's client sees to the rest.
-func (r *Run) mayRead(address string) error {
+// mayFollow holds the host of a URL that a document named to the policy. The registry's client sees to the rest.
+func (r *Run) mayFollow(address string) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
 		return fmt.Errorf("%q is no URL with a host", withoutSecrets(address))
@@ -202,7 +202,7 @@ func (r *Run) mayRead(address string) error {
 	if err := r.mayConnect(address); err != nil {
 		return err
 	}
-	return allow(r.opts.Policy.Net, "the network:", u.Host)
+	return r.mayReachURL(u)
 }
 
 func checkScheme(u *url.URL, insecure []string) error {
@@ -212,7 +212,7 @@ func checkScheme(u *url.URL, insecure []string) error {
 	case u.Scheme == "http" && (isLoopback(u.Hostname()) || slices.Contains(insecure, u.Host)):
 		return nil
 	case u.Scheme == "http":
-		return fmt.Errorf("%w: %s: plain HTTP; use https, or name the host as insecure", ErrPolicy, redactURL(u.String()))
+		return &PermissionError{redactURL(u.String()) + ": plain HTTP; use https, or name the host as insecure", "insecure-registry", u.Host}
 	}
 	return fmt.Errorf("%s: only https URLs can be fetched", redactURL(u.String()))
 }

@@ -2,7 +2,6 @@ package build
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/imgscript/imgscript/core/transport"
 )
@@ -11,11 +10,15 @@ import (
 func Hermetic(p *Policy, hosts []string) *Policy {
 	strict := *p
 	strict.hermetic = true
+	known := map[string]bool{}
+	for _, host := range hosts {
+		known[spellHost(host)] = true
+	}
 	strict.Net = func(host string) error {
-		if !slices.Contains(hosts, host) {
+		if !known[host] {
 			return fmt.Errorf("%w: the network: %s is no host of the lock, and the run is hermetic", ErrPolicy, host)
 		}
-		return allow(p.Net, "the network:", host)
+		return ask(p.Net, host, noNet(host))
 	}
 	return &strict
 }

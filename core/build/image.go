@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 
@@ -88,19 +90,29 @@ func (r *Run) accessFor(m auth.Map) (*access, error) {
 	return &access{run: r, client: r.registry.With(keychain)}, nil
 }
 
-// keychain asks an auth map first and the engine's sources then. Key files are read as all files are, by the run's policy.
+// keychain asks an auth map first and the engine's sources then. Key files are found as all files are, by the run's policy, which is asked for the servers that
+// keys name too.
 func (r *Run) keychain(m auth.Map) (auth.Keychain, error) {
 	if len(m) == 0 {
 		return r.engine.keychain, nil
 	}
 	mine := auth.Map{}
-	for key, entry := range m {
-		if entry.ReadFile == nil {
-			entry.ReadFile = func(p string) ([]byte, error) { return r.readAs(InputKeyFile, p, maxKeyFile) }
+	var bad []error
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		entry := m[key]
+		if entry.KeyFilename != "" && entry.ReadFile == nil {
+			tree, name, err := r.local(entry.KeyFilename)
+			if err != nil {
+				bad = append(bad, fmt.Errorf("keyFilename for %s: %w", key, err))
+			}
+			entry.ReadFile = func(p string) ([]byte, error) { return r.readFile(InputKeyFile, tree, name, p, maxKeyFile) }
 		}
 		mine[key] = entry
 	}
-	keychain, err := mine.Keychain(&auth.MapOptions{Client: r.engine.tokens})
+	if len(bad) > 0 {
+		return nil, errors.Join(bad...)
+	}
+	keychain, err := mine.Keychain(&auth.MapOptions{Client: r.engine.tokens, AllowServer: r.mayReachURL})
 	if err != nil {
 		return nil, err
 	}

@@ -153,7 +153,7 @@ func (i *Image) AddFiles(at Origin, files []File, opts *layer.Options) *Layer {
 	o.OnBase = i.base.ref.Transport != "scratch"
 	o.MaxFiles, o.MaxBytes = r.opts.Limits.LayerFiles, r.opts.Limits.LayerBytes
 	o.Warn = func(msg string) { r.events.warn(at, msg) }
-	sources, err := r.sources(files)
+	sources, err := r.sources(files, o.Symlinks)
 	pending := r.engine.cache.Begin(content.OCILayerGzip)
 	files = slices.Clone(files)
 	src := &builtBlob{cache: r.engine.cache}
@@ -182,13 +182,13 @@ func (i *Image) AddFiles(at Origin, files []File, opts *layer.Options) *Layer {
 }
 
 // sources finds the local files; all that are forbidden are reported together.
-func (r *Run) sources(files []File) ([]layer.File, error) {
+func (r *Run) sources(files []File, links layer.SymlinkMode) ([]layer.File, error) {
 	var sources []layer.File
 	var bad []error
 	for _, f := range files {
 		src := layer.File{Target: f.Target, Custom: f.Custom, Mode: f.Mode, UID: f.UID, GID: f.GID, ModTime: f.ModTime}
 		if f.Custom == nil {
-			tree, name, err := r.local(f.Local)
+			tree, name, err := r.source(f.Local, links)
 			if err != nil {
 				bad = append(bad, err)
 				continue

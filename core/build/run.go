@@ -56,7 +56,7 @@ type Run struct {
 	opts     Options
 	platform image.Platform
 	tree     *layer.Tree
-	trees    []*layer.Tree   // outside the root, where the policy allows it
+	anchors  anchors         // of what is outside the root, and of layouts
 	ctx      context.Context // a run is a scope, like errgroup.Group: the one type that holds a context
 	cancel   context.CancelCauseFunc
 	stop     context.CancelFunc // of the time limit
@@ -160,7 +160,7 @@ func (e *Engine) newRun(ctx context.Context, opts *Options) (*Run, error) {
 	}
 	r.registry = e.registry
 	if r.opts.Plan {
-		r.registry, r.plan = e.registry.ReadOnly(), &planning{cache: e.cache, mayRead: r.mayRead}
+		r.registry, r.plan = e.registry.ReadOnly(), &planning{cache: e.cache, mayRead: r.mayFollow}
 	}
 	r.events.f = r.opts.Events
 	if r.opts.Shuffle {
@@ -182,9 +182,8 @@ func (r *Run) close() {
 	r.cancel(errRunEnded)
 	r.plan.close()
 	r.stop()
-	for _, tree := range append(r.trees, r.tree) {
-		tree.Close()
-	}
+	r.anchors.close()
+	r.tree.Close()
 }
 
 // noteFailure remembers the first failure in program order and cancels what must not go on. Before the caller's function ended, steps

@@ -53,30 +53,27 @@ func within(root, path string) bool {
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
 }
 
-// local finds the tree and the name in it for a path as a script writes it: relative to the script's directory, "//x" to the root,
-// absolute only where the policy allows it or the path is below the root. The caller does not close the tree.
-func (r *Run) local(p string) (*layer.Tree, string, error) {
+// named finds what a path as a script writes it stands for by its text: its name in the root, or its absolute path outside of it. A path is relative to the script's
+// directory, "//x" to the root.
+func (r *Run) named(p string) (name, outside string, err error) {
 	if p == "" {
-		return nil, "", errors.New("the path is empty")
+		return "", "", errors.New("the path is empty")
 	}
 	if strings.ContainsRune(p, 0) {
-		return nil, "", fmt.Errorf("%q: the path has a NUL byte", p)
+		return "", "", fmt.Errorf("%q: the path has a NUL byte", p)
 	}
 	rest, fromRoot := strings.CutPrefix(p, "//")
-	name := path.Join(r.opts.Dir, p)
+	name = path.Join(r.opts.Dir, p)
 	switch {
 	case fromRoot:
-		name = path.Clean(rest)
-		if rest == "" {
-			name = "."
-		}
+		name = path.Clean(strings.TrimLeft(rest, "/"))
 	case path.IsAbs(p):
 		if r.opts.Files != nil || !within(r.opts.Root, path.Clean(p)) {
-			return r.elsewhere(p, path.Clean(p))
+			return "", path.Clean(p), nil
 		}
 		rel, err := filepath.Rel(r.opts.Root, path.Clean(p))
 		if err != nil {
-			return nil, "", err
+			return "", "", err
 		}
 		name = filepath.ToSlash(rel)
 	}
@@ -84,34 +81,53 @@ func (r *Run) local(p string) (*layer.Tree, string, error) {
 		name = "."
 	}
 	if name == ".." || strings.HasPrefix(name, "../") {
-		return r.elsewhere(p, filepath.Join(r.opts.Root, filepath.FromSlash(name)))
+		return "", r.inRoot(name), nil
+	}
+	return name, "", nil
+}
+
+// inRoot is the absolute path of a name that is relative to the root.
+func (r *Run) inRoot(name string) string { return filepath.Join(r.opts.Root, filepath.FromSlash(name)) }
+
+// local finds the tree and the name in it for a path as a script writes it; outside the root, by its text or by the links in it, only where the policy allows
+// it. The caller does not close the tree.
+func (r *Run) local(p string) (*layer.Tree, string, error) {
+	name, outside, err := r.named(p)
+	switch {
+	case err != nil:
+		return nil, "", err
+	case outside != "":
+		return r.elsewhere(p, outside)
+	case r.leadsOut(name):
+		return r.elsewhere(p, r.inRoot(name))
 	}
 	return r.tree, name, nil
 }
 
-// elsewhere opens what is outside the root, where the policy allows that.
-func (r *Run) elsewhere(p, full string) (*layer.Tree, string, error) {
-	if r.opts.Files != nil || r.opts.Policy.Read == nil {
-		return nil, "", r.outside(p)
+// source is local for what goes into a layer. That decides about links itself, so a link that is the source is left to it where links are kept, and so is one that
+// leads back into the root by an absolute path.
+func (r *Run) source(p string, links layer.SymlinkMode) (*layer.Tree, string, error) {
+	name, outside, err := r.named(p)
+	if err != nil || outside != "" {
+		return r.local(p)
 	}
-	if err := r.opts.Policy.Read(full); err != nil {
-		return nil, "", err
+	last := name
+	if links == layer.SymlinksKeep {
+		last = path.Dir(name)
 	}
-	dir, name := full, "."
-	if info, err := os.Stat(full); err == nil && !info.IsDir() {
-		dir, name = filepath.Split(full)
+	if !r.leadsOut(last) {
+		return r.tree, name, nil
 	}
-	tree, err := layer.OpenTree(dir)
-	if err != nil {
-		return nil, "", err
+	if real, err := realPath(r.inRoot(name)); err == nil && within(r.opts.Root, real) {
+		return r.tree, name, nil
 	}
-	r.trees = append(r.trees, tree)
-	return tree, name, nil
+	return r.local(p)
 }
 
-// outside is the error for a path that leaves the root.
-func (r *Run) outside(p string) error {
-	return fmt.Errorf("%w: %q is outside the root %s, and nothing outside it is read", ErrPolicy, p, r.opts.Root)
+// leadsOut reports whether the way to a name in the root leaves it, through a link that does.
+func (r *Run) leadsOut(name string) bool {
+	_, err := r.tree.Stat(name)
+	return err != nil && errors.Is(reason(err), layer.ErrOutside)
 }
 
 // show names a file of the tree as history and messages do: from the root, and never with a path of this machine.
@@ -122,9 +138,9 @@ func show(name string) string {
 	return "//" + name
 }
 
-// outPath is the absolute path for a layout that a script names, and whether it may be used. Links in what exists of it are followed
+// outPath is the absolute path for a layout that a script names, and what the policy says of it. Links in what exists of it are followed
 // first, so that none leads out of the root unnoticed.
-func (r *Run) outPath(p string, write bool) (string, error) {
+func (r *Run) outPath(p string, ask func(string) error) (string, error) {
 	if r.opts.Files != nil {
 		return "", fmt.Errorf("%w: %q: this run has no directory of its own to read or write layouts in", ErrPolicy, p)
 	}
@@ -132,27 +148,18 @@ func (r *Run) outPath(p string, write bool) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if write {
-		return real, allow(r.opts.Policy.Out, "writing", real)
-	}
-	if within(r.opts.Root, real) {
-		return real, nil
-	}
-	if r.opts.Policy.Read == nil {
-		return "", r.outside(p)
-	}
-	return real, r.opts.Policy.Read(real)
+	return real, ask(real)
 }
 
 // fullPath is the path of a layout on this machine, links and all.
 func (r *Run) fullPath(p string) string {
 	if rest, ok := strings.CutPrefix(p, "//"); ok {
-		return filepath.Join(r.opts.Root, filepath.FromSlash(rest))
+		return r.inRoot(rest)
 	}
 	if filepath.IsAbs(p) {
 		return filepath.Clean(p)
 	}
-	return filepath.Join(r.opts.Root, filepath.FromSlash(r.opts.Dir), filepath.FromSlash(p))
+	return r.inRoot(path.Join(r.opts.Dir, p))
 }
 
 // realPath follows the links in the part of a path that exists.
@@ -183,6 +190,11 @@ func (r *Run) readAs(kind InputKind, p string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return r.readFile(kind, tree, name, p, limit)
+}
+
+// readFile reads a file of a tree, which messages call p.
+func (r *Run) readFile(kind InputKind, tree *layer.Tree, name, p string, limit int64) ([]byte, error) {
 	f, err := tree.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", quoted(p), reason(err))
