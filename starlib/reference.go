@@ -101,6 +101,9 @@ func (r *reference) function(s *signature) {
 	if s.doc.errors != "" {
 		r.linef("Errors: %s", s.doc.errors)
 	}
+	if flags := permissionsOf(s.qualified()); len(flags) > 0 {
+		r.linef("Permissions: %s.", strings.Join(flags, ", "))
+	}
 	if s.doc.example != "" {
 		r.linef("```python\n%s\n```", s.doc.example)
 	}
