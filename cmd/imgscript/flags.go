@@ -24,6 +24,7 @@ type runFlags struct {
 	jobs     int
 	cache    cacheFlags
 	registry registryFlags
+	permit   permissionFlags
 	output   outputFlags
 	limits   limitFlags
 	report   reportFlags
@@ -42,6 +43,7 @@ func (f *runFlags) add(cmd *cobra.Command) {
 	f.lock.add(cmd)
 	f.cache.add(cmd)
 	f.registry.add(cmd)
+	f.permit.add(cmd)
 	f.output.add(cmd, "saved")
 	f.report.add(cmd)
 	f.limits.add(cmd)

@@ -41,6 +41,9 @@ func newJob(cmd *cobra.Command, arg string, flags *runFlags) (*job, error) {
 	if j.opts.Secrets, err = secrets(flags.secrets); err != nil {
 		return nil, err
 	}
+	if j.opts.Policy, err = policyOf(flags.permit.lists(), found.root); err != nil {
+		return nil, err
+	}
 	j.opts.Epoch, err = epoch(flags.epoch, os.Getenv("SOURCE_DATE_EPOCH"))
 	return j, err
 }
