@@ -211,6 +211,21 @@ func TestLock(t *testing.T) {
 	}
 }
 
+// TestLockBehindALink: nobody has to wait for a link to become the file of its name.
+func TestLockBehindALink(t *testing.T) {
+	for _, text := range []string{"other", "missing", "lock", "../outside"} {
+		root := openRoot(t)
+		if err := errors.Join(root.WriteFile("other", nil, 0o644), root.Symlink(text, "lock")); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		if _, err := Lock(ctx, root, "lock"); err == nil || ctx.Err() != nil {
+			t.Errorf("Lock behind a link to %s: got error %v", text, err)
+		}
+		cancel()
+	}
+}
+
 func TestLockEndsWithItsContext(t *testing.T) {
 	root := openRoot(t)
 	unlock, err := Lock(t.Context(), root, "lock")

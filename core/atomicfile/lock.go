@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 )
@@ -11,7 +12,7 @@ import (
 // Lock takes the lock that the file name below root stands for, and waits for it until ctx ends. unlock gives it back, and root must stay
 // open until then. The file exists only while somebody holds the lock or wants it, and means nothing by itself: one that a killed process left behind is free.
 //
-// The order in which those who wait get it is not defined.
+// The order in which those who wait get it is not defined. A symbolic link in the place of the file is an error.
 func Lock(ctx context.Context, root *os.Root, name string) (unlock func(), err error) {
 	pause := time.Millisecond
 	for {
@@ -50,8 +51,13 @@ func take(root *os.Root, name string) (*os.File, error) {
 		return f, nil
 	}
 	f.Close()
+	if info, odd := root.Lstat(name); odd == nil && info.Mode()&fs.ModeSymlink != 0 {
+		return nil, errLink // whatever it points to is never the file of that name
+	}
 	return nil, err
 }
+
+var errLink = errors.New("it is a symbolic link")
 
 // current reports whether f is still the file of that name and not one that its last holder removed.
 func current(root *os.Root, name string, f *os.File) bool {
