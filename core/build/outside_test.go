@@ -428,3 +428,50 @@ func TestManyPathsOutside(t *testing.T) {
 		t.Errorf("%q are open", open)
 	}
 }
+
+// TestOddFilesInLayouts puts pipes and links in the place of each file of a layout: nothing waits for them, and nothing outside is read or written.
+func TestOddFilesInLayouts(t *testing.T) {
+	for _, name := range []string{"oci-layout", "index.json", "index.json.lock", "blobs", "blobs/sha256", "BLOB"} {
+		for kind, put := range map[string]func(file string) error{
+			"pipe":         func(file string) error { return syscall.Mkfifo(file, 0o644) },
+			"directory":    func(file string) error { return os.Mkdir(file, 0o755) },
+			"link outside": func(file string) error { return os.Symlink("../../../../outside/file", file) },
+			"link to pipe": func(file string) error {
+				return errors.Join(syscall.Mkfifo(filepath.Dir(file)+"/pipe", 0o644), os.Symlink("pipe", file))
+			},
+			"link to self": func(file string) error { return os.Symlink(filepath.Base(file), file) },
+			"link inside": func(file string) error {
+				return errors.Join(os.WriteFile(filepath.Dir(file)+"/other", nil, 0o644), os.Symlink("other", file))
+			},
+			"hard link": func(file string) error {
+				return os.Link(filepath.Join(file[:strings.Index(file, "/root/")], "outside/file"), file)
+			},
+		} {
+			l := newLab(t)
+			must(t, l.do(build.Permissions{}, func(r *build.Run) error { return saveTo(r, "oci:layout") }))
+			dir := filepath.Join(l.root, "layout")
+			file := filepath.Join(dir, name)
+			if name == "BLOB" {
+				file = files(t, filepath.Join(dir, "blobs"))[0]
+			}
+			must(t, os.RemoveAll(file))
+			must(t, put(file))
+			before := files(t, l.outside)
+			for what, f := range map[string]func(r *build.Run) error{
+				"read": func(r *build.Run) error { return readLayers(r, "oci:layout") }, "write": func(r *build.Run) error { return saveTo(r, "oci:layout:new") },
+			} {
+				start := time.Now()
+				err := l.do(build.Permissions{}, f)
+				if took := time.Since(start); took > 20*time.Second {
+					t.Errorf("%s as a %s: %s took %v: %v", name, kind, what, took, err)
+				}
+				if err != nil && strings.Contains(err.Error(), secretText) {
+					t.Errorf("%s as a %s: %s tells %v", name, kind, what, err)
+				}
+			}
+			if data, err := os.ReadFile(filepath.Join(l.outside, "file")); string(data) != secretText || !slices.Equal(files(t, l.outside), before) {
+				t.Errorf("%s as a %s: outside there is %q, %v, %q", name, kind, data, err, files(t, l.outside))
+			}
+		}
+	}
+}

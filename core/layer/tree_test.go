@@ -105,3 +105,25 @@ func TestOpenTreeErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestTreeOf: a tree of a directory that is open already stays in it when its path is another one's.
+func TestTreeOf(t *testing.T) {
+	top := t.TempDir()
+	must(t, os.Mkdir(filepath.Join(top, "dir"), 0o755))
+	must(t, os.WriteFile(filepath.Join(top, "dir/file"), []byte("first"), 0o644))
+	root, err := os.OpenRoot(filepath.Join(top, "dir"))
+	must(t, err)
+	tree, err := TreeOf(root)
+	must(t, err)
+	must(t, os.Rename(filepath.Join(top, "dir"), filepath.Join(top, "moved")))
+	must(t, os.Mkdir(filepath.Join(top, "dir"), 0o755))
+	must(t, os.WriteFile(filepath.Join(top, "dir/file"), []byte("second"), 0o644))
+	data, err := fs.ReadFile(tree, "file")
+	if string(data) != "first" || err != nil {
+		t.Errorf("got %q, %v", data, err)
+	}
+	must(t, tree.Close())
+	if _, err := root.Stat("."); err == nil {
+		t.Error("Close left the directory open")
+	}
+}

@@ -154,7 +154,7 @@ func (l *Layout) Writable(ctx context.Context) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	root, err := os.OpenRoot(l.dir)
+	root, err := l.openDir(false)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

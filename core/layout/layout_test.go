@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -371,5 +372,48 @@ func TestWritable(t *testing.T) {
 				t.Errorf("Writable: %v, Push: %v", said, did)
 			}
 		})
+	}
+}
+
+// TestOpenDir: a layout uses the directory that it is given, each time, and asks for one to be made before it writes.
+func TestOpenDir(t *testing.T) {
+	base, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer base.Close()
+	refused := errors.New("not there")
+	var asked []bool
+	open := func(create bool) (*os.Root, error) {
+		asked = append(asked, create)
+		if create {
+			if err := base.MkdirAll("a/b", 0o755); err != nil {
+				return nil, err
+			}
+		}
+		return base.OpenRoot("a/b")
+	}
+	l, err := Open("for messages", &Options{OpenDir: open})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Resolve(t.Context(), "v1"); !errors.Is(err, content.ErrNotFound) {
+		t.Errorf("Resolve without a directory: got error %v", err)
+	}
+	if slices.Contains(asked, true) {
+		t.Error("a directory was made before anything was written")
+	}
+	desc := contenttest.Image(t, l, content.OCIManifest, 1)
+	if err := l.Tag(t.Context(), desc, "v1"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := l.Resolve(t.Context(), "v1"); err != nil || got.Digest != desc.Digest {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if _, err := base.Stat("a/b/index.json"); err != nil {
+		t.Error(err)
+	}
+	if _, err := Open("for messages", &Options{OpenDir: func(bool) (*os.Root, error) { return nil, refused }}); !errors.Is(err, refused) {
+		t.Errorf("got error %v", err)
 	}
 }
