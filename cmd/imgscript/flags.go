@@ -36,7 +36,7 @@ func (f *runFlags) add(cmd *cobra.Command) {
 	flags.SortFlags = false
 	flags.StringArrayVar(&f.vars, "var", nil, "`NAME=VALUE` is what var(NAME) gives (repeatable; the last one counts)")
 	flags.StringArrayVar(&f.secrets, "secret", nil, "`NAME=SOURCE` is what secret(NAME) stands for; SOURCE is env:VARIABLE or file:PATH (repeatable)")
-	flags.StringVar(&f.root, "root", "", "`DIR` outside of which nothing local is read or written (default: the nearest directory at or above the script with imgscript.lock, else with .git, else the script's)")
+	flags.StringVar(&f.root, "root", "", "`DIR` outside of which nothing local is read or written unless a flag allows it (default: the nearest directory at or above the script with imgscript.lock, else with .git, else the script's)")
 	flags.StringVar(&f.platform, "platform", "", "`OS/ARCH` that indexes are picked by (default: linux/amd64, on every machine)")
 	flags.StringVar(&f.epoch, "epoch", "", "`TIME` of files and images, in Unix seconds or RFC 3339 (default: $SOURCE_DATE_EPOCH, else 0)")
 	flags.IntVar(&f.jobs, "jobs", 0, "build layers on `N` processors (default: all)")
