@@ -45,6 +45,10 @@ func TestPathsOutside(t *testing.T) {
 		`image("scratch", "oci:OUTSIDE/new").save()`:                                                      "--allow-out TOP/outside/new",
 		`image("scratch").save(to = "oci:OUTSIDE/new:v1")`:                                                "--allow-out TOP/outside/new",
 		`image("scratch").fork("oci:OUTSIDE/new").save()`:                                                 "--allow-out TOP/outside/new",
+		`image("oci-archive:OUTSIDE/f").layers()`:                                                         "--allow-read TOP/outside/f",
+		`image("docker-archive:OUTSIDE/f").layers()`:                                                      "--allow-read TOP/outside/f",
+		`image("scratch", "oci-archive:OUTSIDE/new").save()`:                                              "--allow-out TOP/outside/new",
+		`image("scratch", "docker-archive:OUTSIDE/new:app").save()`:                                       "--allow-out TOP/outside/new",
 		`image("scratch", "oci:OUTSIDE/new").sync()`:                                                      "--allow-out TOP/outside/new",
 	} {
 		for _, way := range ways {

@@ -321,7 +321,7 @@ type access struct {
 
 // open opens what a reference names, if the policy allows.
 func (a *access) open(ctx context.Context, ref transport.Reference, write bool) (content.Repository, error) {
-	if ref.Transport == "docker" {
+	if ref.Transport == transport.Docker || ref.Transport == transport.DockerDaemon {
 		if err := a.run.mayUse(ref, write); err != nil {
 			return nil, err
 		}

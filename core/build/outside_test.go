@@ -291,10 +291,13 @@ func TestPipesAreNotWaitedFor(t *testing.T) {
 		}
 	}
 	for name, f := range map[string]func(r *build.Run) error{
-		"base":   func(r *build.Run) error { return readLayers(r, "oci:pipe") },
-		"target": func(r *build.Run) error { return saveTo(r, "oci:pipe") },
-		"below":  func(r *build.Run) error { return saveTo(r, "oci:pipe/layout") },
-		"glob":   func(r *build.Run) error { _, err := r.Glob([]string{"pipe/*"}, nil, nil); return err },
+		"base":           func(r *build.Run) error { return readLayers(r, "oci:pipe") },
+		"target":         func(r *build.Run) error { return saveTo(r, "oci:pipe") },
+		"below":          func(r *build.Run) error { return saveTo(r, "oci:pipe/layout") },
+		"base archive":   func(r *build.Run) error { return readLayers(r, "oci-archive:pipe") },
+		"docker archive": func(r *build.Run) error { return readLayers(r, "docker-archive:pipe") },
+		"archive below":  func(r *build.Run) error { return saveTo(r, "oci-archive:pipe/archive") },
+		"glob":           func(r *build.Run) error { _, err := r.Glob([]string{"pipe/*"}, nil, nil); return err },
 	} {
 		if err := l.do(build.Permissions{}, f); err == nil && name != "glob" {
 			t.Errorf("%s: no error", name)
@@ -311,22 +314,6 @@ func TestPipesAreNotWaitedFor(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "named pipe") {
 		t.Errorf("got %v", err)
 	}
-}
-
-func readLayers(r *build.Run, base string) error {
-	img, err := r.Image(at("image"), base, nil)
-	if err == nil {
-		_, err = img.Layers(at("layers"))
-	}
-	return err
-}
-
-func saveTo(r *build.Run, target string) error {
-	img, err := r.Image(at("image"), "scratch", &build.ImageOptions{Target: target})
-	if err == nil {
-		_, err = img.Save(at("save"), nil).Wait()
-	}
-	return err
 }
 
 // TestLayoutTargets: layouts are written where it is allowed, whichever way that is named, and nowhere else.

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/imgscript/imgscript/core/transport"
 )
 
 // Permissions say in lists what a run may touch. A list that is nil leaves its default; any other, an empty one too, is all there is of its kind, and "" in
@@ -20,7 +22,7 @@ type Permissions struct {
 	// plain HTTP); *.DOMAIN[:PORT] for all hosts below a domain, however deep; "*" for all. nil is all.
 	Net []string
 	// Push are the repositories that may be written: HOST/REPOSITORY, where HOST is as in Net, * in REPOSITORY stands for any text without a slash, and ** for one
-	// or more of the parts between slashes. nil is all on hosts that Net allows.
+	// or more of the parts between slashes. nil is all on hosts that Net allows. The images of a Docker daemon are docker-daemon/HOST/REPOSITORY.
 	Push []string
 	// Out are directories below which layouts may be written, with paths as those of Read; they need not exist. nil is the root.
 	Out []string
@@ -132,7 +134,7 @@ var errPushPattern = errors.New("want HOST/REPOSITORY without a tag, such as reg
 
 func parsePushPattern(s string) (pushPattern, error) {
 	host, name, _ := strings.Cut(s, "/")
-	if host != "localhost" && !strings.ContainsAny(host, ".:*") {
+	if host != "localhost" && host != transport.DockerDaemon && !strings.ContainsAny(host, ".:*") {
 		return pushPattern{}, fmt.Errorf("%w; on Docker Hub: docker.io/%s", errPushPattern, s)
 	}
 	pattern, err := parseHostPattern(host)

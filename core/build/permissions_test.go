@@ -85,6 +85,7 @@ func TestPermittedPushes(t *testing.T) {
 		{"docker.io/*", []string{"docker.io/library/app"}, []string{"docker.io/me/app"}},
 		{"index.docker.io/me/*", []string{"docker.io/me/app"}, []string{"docker.io/me/app/x", "docker.io/you/app"}},
 		{"docker.io/**", []string{"docker.io/me/app"}, nil},
+		{"docker-daemon/docker.io/library/app", []string{"docker-daemon/docker.io/library/app"}, []string{"docker-daemon/docker.io/library/other", "docker.io/library/app"}},
 		{"", nil, []string{"reg.example.com/app"}},
 	} {
 		policy := policyOf(t, build.Permissions{Push: []string{c.pattern}}, "/root")

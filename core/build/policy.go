@@ -20,7 +20,7 @@ var ErrPolicy = errors.New("not allowed")
 // plain HTTP) and without a dot at their end, an address in its shortest text, IPv6 in brackets, and docker.io for all hosts of Docker Hub.
 //
 // Where a host that may be spoken to leads, to its token server, its storage or its mirrors in the configuration, is not asked: package registry holds it to its
-// own rules. The URLs of foreign layers, and the servers that key files name, are hosts of their own.
+// own rules. The URLs of foreign layers, and the servers that key files name, are hosts of their own, and so is a Docker daemon, by the name docker-daemon.
 type Policy struct {
 	Read func(path string) error       // a file or directory outside the root
 	Out  func(path string) error       // the directory of a layout to be written
@@ -136,11 +136,16 @@ func (r *Run) mayReachURL(u *url.URL) error {
 	return r.mayReach(host)
 }
 
-// mayUse asks for a registry repository. In a run that is hermetic, being pushed to is reason enough to be spoken to.
+// mayUse asks for a registry repository, or for an image of a Docker daemon, which counts as a host of the name of its transport. In a run that is hermetic, being
+// pushed to is reason enough to be spoken to.
 func (r *Run) mayUse(ref transport.Reference, write bool) error {
+	host := ref.Host
+	if ref.Transport == transport.DockerDaemon {
+		host = transport.DockerDaemon
+	}
 	pushed := r.pushReaches(ref, write)
 	if write || pushed {
-		repository := spellHost(ref.Host) + "/" + ref.Repository
+		repository := spellHost(host) + "/" + ref.Repository
 		if err := ask(r.opts.Policy.Push, repository, noPush(repository)); err != nil {
 			return err
 		}
@@ -148,5 +153,5 @@ func (r *Run) mayUse(ref transport.Reference, write bool) error {
 	if pushed {
 		return nil
 	}
-	return r.mayReach(ref.Host)
+	return r.mayReach(host)
 }

@@ -64,7 +64,7 @@ var touching = map[string][]string{
 	"os":       {"outside.go", "permissions.go", "source.go", "../../starlib/runtime.go"}, // the last one looks for the root
 	"os/exec":  nil,
 	"net":      {"fetch.go"}, // parses addresses
-	"net/http": {"engine.go", "fetch.go"},
+	"net/http": {"engine.go", "fetch.go", "offline.go", "planned.go"},
 	"syscall":  {"outside.go"},
 }
 

@@ -267,3 +267,39 @@ func TestPermittedKeyServers(t *testing.T) {
 		}
 	}
 }
+
+// TestPermittedDaemon: a Docker daemon counts as a host of its own, which is asked for before anything is connected to.
+func TestPermittedDaemon(t *testing.T) {
+	f := newForeign(t)
+	for _, c := range []struct {
+		permissions build.Permissions
+		work        func(r *build.Run) error
+		hint        string
+	}{
+		{build.Permissions{Net: []string{"src.example"}}, func(r *build.Run) error { return readLayers(r, "docker-daemon:app:v1") }, "run with --allow-net docker-daemon"},
+		{build.Permissions{Net: []string{"src.example"}}, func(r *build.Run) error { return saveTo(r, "docker-daemon:app:v1") }, "run with --allow-net docker-daemon"},
+		{build.Permissions{Push: []string{"src.example/**"}}, func(r *build.Run) error { return saveTo(r, "docker-daemon:app:v1") }, "run with --allow-push docker-daemon/docker.io/library/app"},
+	} {
+		err := f.do(t.Context(), policyOf(t, c.permissions, "/"), c.work)
+		var denied *build.PermissionError
+		if !errors.As(err, &denied) || denied.Hint() != c.hint {
+			t.Errorf("got %v, want the hint %s", err, c.hint)
+		}
+	}
+}
+
+func readLayers(r *build.Run, base string) error {
+	img, err := r.Image(at("image"), base, nil)
+	if err == nil {
+		_, err = img.Layers(at("layers"))
+	}
+	return err
+}
+
+func saveTo(r *build.Run, target string) error {
+	img, err := r.Image(at("image"), "scratch", &build.ImageOptions{Target: target})
+	if err == nil {
+		_, err = img.Save(at("save"), nil).Wait()
+	}
+	return err
+}

@@ -93,9 +93,11 @@ func TestSwapsWhileWriting(t *testing.T) {
 		{"root/dir", "../outside", "oci:dir/layout"},
 		{"root/dir", "OUTSIDE", "oci:dir/a/b"},
 		{"out/dir", "../outside", "oci:../out/dir/layout"},
+		{"root/dir", "../outside", "oci-archive:dir/archive"},
+		{"out/dir", "OUTSIDE", "docker-archive:../out/dir/archive:app"},
 		{"out", "outside", "oci:../out/layout"},
 	} {
-		t.Run(c.swap, func(t *testing.T) {
+		t.Run(c.target, func(t *testing.T) {
 			l := newLab(t)
 			must(t, os.MkdirAll(filepath.Join(l.out, "dir"), 0o755))
 			policy := policyOf(t, build.Permissions{Out: []string{l.out, l.root}}, l.root)

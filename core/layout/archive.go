@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 
@@ -23,6 +25,8 @@ type ArchiveOptions struct {
 	ReadOnly bool
 	// Staging keeps what is written until the file is, such as a cache; nil keeps it in memory.
 	Staging content.Store
+	// OpenDir opens the directory of the file, as that of Options does a layout's; nil does so by its path.
+	OpenDir func(create bool) (*os.Root, error)
 }
 
 // Archive is a tar file with images: an OCI layout that was packed, or what docker save writes. Its methods may be called by many goroutines at once. It holds nothing open, so that
@@ -61,7 +65,7 @@ func OpenArchive(file string, opts *ArchiveOptions) (*Archive, error) {
 	if file == "" {
 		return nil, fmt.Errorf("open archive: the path is empty: %w", content.ErrInvalid)
 	}
-	a := &Archive{file: file, tar: tarFile{name: file}, turn: make(chan struct{}, 1), pushed: map[digest.Digest]content.Descriptor{},
+	a := &Archive{file: file, tar: tarFile{name: filepath.Base(file)}, turn: make(chan struct{}, 1), pushed: map[digest.Digest]content.Descriptor{},
 		imported: map[digest.Digest]importedBlob{}, hashes: map[string]digest.Digest{}}
 	if opts != nil {
 		a.opts = *opts
@@ -69,6 +73,10 @@ func OpenArchive(file string, opts *ArchiveOptions) (*Archive, error) {
 	if a.opts.Staging == nil {
 		a.opts.Staging = new(content.Memory)
 	}
+	if a.opts.OpenDir == nil {
+		a.opts.OpenDir = func(create bool) (*os.Root, error) { return openPath(filepath.Dir(file), create) }
+	}
+	a.tar.openDir = a.opts.OpenDir
 	return a, nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -30,14 +29,7 @@ func (a *Archive) write(ctx context.Context, images []namedImage) error {
 	if a.sink != nil {
 		return a.sink(ctx, w)
 	}
-	dir, base := filepath.Split(a.file)
-	if dir == "" {
-		dir = "."
-	}
-	if err := os.MkdirAll(dir, dirPerm); err != nil {
-		return err
-	}
-	root, err := os.OpenRoot(dir)
+	root, err := a.opts.OpenDir(true)
 	if err != nil {
 		return err
 	}
@@ -50,7 +42,7 @@ func (a *Archive) write(ctx context.Context, images []namedImage) error {
 		f.Discard()
 		return err
 	}
-	return f.Commit(base)
+	return f.Commit(filepath.Base(a.file))
 }
 
 // archiveWriter writes the archive of some images.

@@ -56,7 +56,7 @@ func Open(dir string, opts *Options) (*Layout, error) {
 		l.readOnly, l.openDir = opts.ReadOnly, opts.OpenDir
 	}
 	if l.openDir == nil {
-		l.openDir = l.openPath
+		l.openDir = func(create bool) (*os.Root, error) { return openPath(dir, create) }
 	}
 	root, err := l.openDir(false)
 	switch {
@@ -70,14 +70,14 @@ func Open(dir string, opts *Options) (*Layout, error) {
 	return l, nil
 }
 
-// openPath opens the directory by its path. What is asked for is what is in it, so that a named pipe in its place is an error and is not waited for.
-func (l *Layout) openPath(create bool) (*os.Root, error) {
+// openPath opens a directory by its path. What is asked for is what is in it, so that a named pipe in its place is an error and is not waited for.
+func openPath(dir string, create bool) (*os.Root, error) {
 	if create {
-		if err := os.MkdirAll(l.dir, dirPerm); err != nil {
+		if err := os.MkdirAll(dir, dirPerm); err != nil {
 			return nil, err
 		}
 	}
-	return os.OpenRoot(l.dir + string(os.PathSeparator) + ".")
+	return os.OpenRoot(dir + string(os.PathSeparator) + ".")
 }
 
 // Dir is the layout's directory, as given to Open.

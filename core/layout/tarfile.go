@@ -19,7 +19,8 @@ import (
 // tarFile is a tar archive, compressed or not, of which single files are read. It holds nothing open: a file of a plain archive is read where it lies, one of a compressed
 // archive by reading all that is before it.
 type tarFile struct {
-	name string
+	name    string
+	openDir func(create bool) (*os.Root, error) // of the directory that the archive is in
 
 	mu    sync.Mutex
 	state fs.FileInfo // of the archive that files were found in
@@ -98,7 +99,12 @@ func (t *tarFile) archive(ctx context.Context) (*os.File, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(t.name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	dir, err := t.openDir(false)
+	var f *os.File
+	if err == nil {
+		f, err = dir.OpenFile(t.name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+		dir.Close()
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("no such file: %w", content.ErrNotFound)
 	}

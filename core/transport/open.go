@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/opencontainers/go-digest"
 
@@ -19,7 +20,7 @@ type Options struct {
 	Registry *registry.Client
 	// Path turns a path of a reference into one of the file system, or says why it may not be used. nil takes it as it is.
 	Path func(path string) (string, error)
-	// Dir opens the directory that Path returned, as layout.Options.OpenDir does; nil opens it by its path.
+	// Dir opens the directory that Path returned, or that of an archive, as layout.Options.OpenDir does; nil opens it by its path.
 	Dir func(dir string, create bool) (*os.Root, error)
 	// Write opens for writing too. Without it, every write is an error that is content.ErrUnsupported.
 	Write bool
@@ -57,7 +58,9 @@ func Open(ctx context.Context, ref Reference, opts *Options) (content.Repository
 		if err != nil {
 			return nil, err
 		}
-		return layout.OpenArchive(file, &layout.ArchiveOptions{Docker: ref.Transport == DockerArchive, ReadOnly: !o.Write, Staging: o.Staging})
+		return layout.OpenArchive(file, &layout.ArchiveOptions{
+			Docker: ref.Transport == DockerArchive, ReadOnly: !o.Write, Staging: o.Staging, OpenDir: o.openDir(filepath.Dir(file)),
+		})
 	case DockerDaemon:
 		return layout.OpenDaemon(&layout.DaemonOptions{Host: o.Daemon, ReadOnly: !o.Write, Staging: o.Staging})
 	}
@@ -81,11 +84,15 @@ func openLayout(ref Reference, o Options) (content.Repository, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := &layout.Options{ReadOnly: !o.Write}
-	if o.Dir != nil {
-		opts.OpenDir = func(create bool) (*os.Root, error) { return o.Dir(dir, create) }
+	return layout.Open(dir, &layout.Options{ReadOnly: !o.Write, OpenDir: o.openDir(dir)})
+}
+
+// openDir opens a directory in the way of the options, nil if they have none.
+func (o *Options) openDir(dir string) func(create bool) (*os.Root, error) {
+	if o.Dir == nil {
+		return nil
 	}
-	return layout.Open(dir, opts)
+	return func(create bool) (*os.Root, error) { return o.Dir(dir, create) }
 }
 
 // readOnly is a registry's repository without the methods that write, so that a source cannot become a target by mistake. The optional abilities of
