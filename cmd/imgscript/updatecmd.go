@@ -144,7 +144,8 @@ func (u *update) find(ctx context.Context, engine *build.Engine, display progres
 
 // look runs one script.
 func (u *update) look(ctx context.Context, engine *build.Engine, display progress.Display, j *job) error {
-	j.opts.Plan, j.opts.Download, j.opts.Lock, j.opts.SharedVars = true, u.download, u.now, len(u.jobs) > 1
+	j.opts.Plan, j.opts.Lock, j.opts.SharedVars = true, u.now, len(u.jobs) > 1
+	j.opts.Download = u.download || u.flags.lock.offline // which looks whether all of it is there
 	done := u.refreshed
 	wanted := func(reference string) bool {
 		return !u.flags.lock.strict() && !done[reference] && (len(u.refs) == 0 || slices.Contains(u.refs, reference))
