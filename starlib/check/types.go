@@ -50,7 +50,7 @@ func alike(a, b *kind) bool {
 	if a.name != b.name || a.builtin != b.builtin || a.function != b.function || a.module != b.module {
 		return false
 	}
-	return slices.Equal(a.order, b.order)
+	return (a.fields == nil) == (b.fields == nil) && slices.Equal(a.order, b.order)
 }
 
 // merge is a kind in which is what is in two that are alike. Deeper than one level nothing is compared: what differs there is unknown.
