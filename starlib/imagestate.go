@@ -55,9 +55,6 @@ func inData(what string) error {
 
 // flush tells the image underneath what the script has set since it last looked. What reads or saves the image calls it first.
 func (i *imageValue) flush() error {
-	if i.frozen && i.sent != "" {
-		return nil
-	}
 	if err := i.checkDicts(); err != nil {
 		return err
 	}
