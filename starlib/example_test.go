@@ -2,10 +2,12 @@ package starlib_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"os"
 	"path/filepath"
+	"time"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
@@ -144,4 +146,18 @@ print([l.created_by for l in img.layers()], img.get_env("LANG"))
 		log.Fatal(err)
 	}
 	// Output: ["add_files({\"/etc/motd\": \"custom_file\"})"] C
+}
+
+// A script that does too much is stopped. The error names the limit, and the place where the script was.
+func ExampleLimits() {
+	rt, err := starlib.New(&starlib.Options{Root: os.TempDir(), Limits: starlib.Limits{Steps: 10_000, Time: time.Minute}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = rt.ExecFile(context.Background(), "build.star", "x = json.encode([i for i in range(100)] * 1000)")
+	fmt.Println(err)
+	fmt.Println(errors.Is(err, build.ErrLimit))
+	// Output:
+	// build.star:1:16: json.encode: the script takes more than 10000 steps, which is the limit
+	// true
 }

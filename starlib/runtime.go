@@ -127,7 +127,7 @@ func (rt *Runtime) exec(ctx context.Context, name string, f func(*session) error
 	report, err := engine.Do(ctx, &build.Options{
 		Root: root, Files: rt.opts.Files, Dir: path.Dir(file), Platform: rt.opts.Platform, Epoch: rt.opts.Epoch,
 		Policy: rt.opts.Policy, Plan: rt.opts.Plan, Events: rt.opts.Events, Limits: rt.opts.Limits.ofRun(), Inputs: rt.opts.Inputs,
-		Lock: rt.lockOptions(file),
+		Lock:    rt.lockOptions(file),
 		Shuffle: rt.opts.Shuffle,
 	}, func(run *build.Run) error {
 		s.run = run

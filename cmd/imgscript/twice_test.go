@@ -50,14 +50,14 @@ img.save(tags = ["v1", "latest"])
 		t.Run(name, func(t *testing.T) {
 			root := t.TempDir()
 			for name, text := range map[string]string{"build.star": script, "data/a": "a", "data/b": "b", "conf/x": "x", "version": "1"} {
-				must(t, os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755))
-				must(t, os.WriteFile(filepath.Join(root, name), []byte(text), 0o644))
+				noError(t, os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755))
+				noError(t, os.WriteFile(filepath.Join(root, name), []byte(text), 0o644))
 			}
 			reg := registrytest.New(t, nil)
 			var fetched atomic.Int32
 			files := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				if fetched.Add(1) == 2 {
-					must(t, c.change(root))
+					noError(t, c.change(root))
 				}
 				fmt.Fprint(w, "ok\n")
 			}))
@@ -88,7 +88,7 @@ img.save(tags = ["v1", "latest"])
 	}
 }
 
-func must(t *testing.T, err error) {
+func noError(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -69,6 +69,11 @@
 // packed or listed stays in the root, or in the directory outside of it that was named. That holds while others make links and swap
 // directories meanwhile. A hard link is the file itself, and no one can tell where its other names are; devices and named pipes are not read.
 //
+// # Limits and inputs
+//
+// [Limits] bound the time of a run and what a layer may hold; they are guard rails and no security boundary. Going beyond one is [ErrLimit]. With Options.Inputs the report lists
+// all that a run read, with digests. [Compare] says what differs between what two runs of one program made.
+//
 // # Where things are
 //
 //   - run.go, step.go: the scope, its steps, which error is reported; lost.go: lost changes.
