@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+	"github.com/mattn/go-runewidth"
 	"golang.org/x/sys/unix"
 
 	"github.com/imgscript/imgscript/core/registry/registrytest"
@@ -30,10 +31,16 @@ type terminal struct {
 	got   chan []byte
 }
 
+// columns is the width of terminals.
+const columns = 60
+
 func newTerminal(t *testing.T, home string, args ...string) *terminal {
 	t.Helper()
 	user, other, err := pty.Open()
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := pty.Setsize(user, &pty.Winsize{Rows: 24, Cols: columns}); err != nil {
 		t.Fatal(err)
 	}
 	self, err := os.Executable()
@@ -172,5 +179,34 @@ func TestLoginInterrupted(t *testing.T) {
 				t.Error("something was kept")
 			}
 		})
+	}
+}
+
+// TestPlanFitsTheTerminal: no line of the tree is wider than the terminal.
+func TestPlanFitsTheTerminal(t *testing.T) {
+	home := t.TempDir()
+	script := filepath.Join(home, "build.star")
+	source := `img = image("scratch", "oci:out")
+img.add_files({"/a/long/path/of/a/layer/that/does/not/fit": custom_file("x")})
+img.save()
+`
+	if err := os.WriteFile(script, []byte(source), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c := newTerminal(t, home, "plan", script, "--no-cache", "--progress", "quiet")
+	c.wait("└─ tag     latest")
+	if code := c.end(); code != exitDone {
+		t.Errorf("exit code %d", code)
+	}
+	cut := false
+	for line := range strings.Lines(string(c.seen)) {
+		line = strings.TrimRight(line, "\r\n")
+		cut = cut || strings.HasSuffix(line, "…")
+		if runewidth.StringWidth(line) > columns {
+			t.Errorf("wider than the terminal: %q", line)
+		}
+	}
+	if !cut {
+		t.Errorf("no line had to be cut:\n%s", c.seen)
 	}
 }
