@@ -325,11 +325,11 @@ func (a *access) open(ctx context.Context, ref transport.Reference, write bool) 
 		if err := a.run.mayUse(ref, write); err != nil {
 			return nil, err
 		}
-		if a.run.lock.opts.Offline {
-			return a.run.openOffline(ref, write)
-		}
 	}
-	if ref.Transport == transport.DockerDaemon {
+	switch {
+	case ref.Transport == transport.Docker && a.run.lock.opts.Offline:
+		return a.run.openOffline(ref, write)
+	case ref.Transport == transport.DockerDaemon:
 		if err := a.run.mayUseDaemon(ref, write); err != nil {
 			return nil, err
 		}
