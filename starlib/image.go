@@ -168,6 +168,12 @@ func (a *addFilesArgs) options() (*layer.Options, error) {
 // fileSteps is what each file of a call costs, in steps.
 const fileSteps = 200
 
+// checkKnown implements partlyKnown.
+func (a *addFilesArgs) checkKnown() error {
+	_, err := a.options()
+	return err
+}
+
 func (i *imageValue) addFiles(thread *starlark.Thread, a *addFilesArgs) (starlark.Value, error) {
 	if err := i.mutable("add files"); err != nil {
 		return nil, fmt.Errorf("add_files: %w", err)

@@ -18,6 +18,7 @@ type Language struct {
 	api     *api
 	classes map[string]classTable
 	args    map[string]reflect.Type // what the arguments of a function are bound to, by its qualified name
+	pure    map[string]builtinFunc  // the functions that touch nothing
 }
 
 // NewLanguage reads api.star. It fails only when that is malformed, which a test shows.
@@ -26,7 +27,8 @@ func NewLanguage() (*Language, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Language{api: a, classes: map[string]classTable{}, args: map[string]reflect.Type{}}
+	l := &Language{api: a, classes: map[string]classTable{}, args: map[string]reflect.Type{}, pure: map[string]builtinFunc{}}
+	declared := effects()
 	tables := [][]binding{globalFunctions, regexpFunctions}
 	for _, c := range classTables() {
 		l.classes[c.className()] = c
@@ -34,6 +36,9 @@ func NewLanguage() (*Language, error) {
 	}
 	for _, b := range slices.Concat(tables...) {
 		l.args[b.name] = reflect.TypeOf(b.args)
+		if a.byName[b.name].receiver == "" && slices.Equal(declared[b.name], []effect{effectPure}) {
+			l.pure[b.name] = b.fn
+		}
 	}
 	return l, nil
 }
@@ -97,7 +102,7 @@ func (l *Language) IsType(name string) bool { return l.api.owned("type", name) }
 // Function finds a function by its qualified name, "image" or "re.match"; nil if there is none.
 func (l *Language) Function(name string) *Function {
 	if s := l.api.byName[name]; s != nil && s.receiver == "" {
-		return &Function{s, l.args[name]}
+		return &Function{s, l.args[name], l.pure[name]}
 	}
 	return nil
 }
@@ -106,7 +111,7 @@ func (l *Language) Function(name string) *Function {
 func (l *Language) Method(typ, name string) *Function {
 	qualified := typ + "." + name
 	if s := l.api.byName[qualified]; s != nil && s.receiver == typ {
-		return &Function{s, l.args[qualified]}
+		return &Function{s, l.args[qualified], nil}
 	}
 	return nil
 }

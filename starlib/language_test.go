@@ -68,7 +68,7 @@ func compareMessages(t *testing.T, what string, got, run error) {
 func TestCheckCall(t *testing.T) {
 	l := newTestLanguage(t)
 	for _, b := range slices.Concat(globalFunctions, regexpFunctions, imageClass.methods) {
-		f := &Function{l.api.byName[b.name], l.args[b.name]}
+		f := &Function{l.api.byName[b.name], l.args[b.name], nil}
 		for i, p := range f.signature.params {
 			for _, sample := range samples {
 				value := evalSample(t, sample)
@@ -90,6 +90,51 @@ func TestCheckCall(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestCheckTogether: what is said of arguments that fit one by one is what a run says: of options of add_files, where the rest may be unknown, and of functions that touch nothing.
+func TestCheckTogether(t *testing.T) {
+	l := newTestLanguage(t)
+	rt, err := New(&Options{Root: t.TempDir(), Engine: newTestEngine(t, 0)})
+	must(t, err)
+	found := 0
+	compare := func(f *Function, call string, args []Argument) {
+		for _, m := range f.CheckCall(args, false) {
+			found++
+			compareMessages(t, call, m.Err, runError(t, rt, call))
+		}
+	}
+	add := l.Method("Image", "add_files")
+	for _, options := range []string{
+		`symlinks = "no"`, `symlinks = "keep"`, `hard_links = "no"`, `compression = "bzip2"`, `compression = "none"`, `level = 99`, `level = 9`, `uid = -1`, `max_depth = -1`, `max_depth = 0`,
+		`ignore_files = ["a/b"]`, `mode = 0o644, preserve_mode = True`, `mode = 0o644, preserve_mode = False`, `mtime = "2024-01-31T12:00:00Z"`, `compression = "none", level = 3`,
+	} {
+		call := `image("scratch").add_files({"/a": b"x"}, ` + options + `)`
+		compare(add, call, append([]Argument{{}}, argumentsOf(t, options)...))
+	}
+	custom := l.Function("custom_file")
+	for _, args := range []string{
+		``, `data = None`, `data = "x"`, `data = "abc", size = 4`, `data = "abc", size = -1`, `type = "directory"`, `data = "x", type = "directory"`, `type = "symlink"`,
+		`type = "symlink", link_path = "x"`, `data = "x", link_path = "y"`,
+	} {
+		compare(custom, "custom_file("+args+")", argumentsOf(t, args))
+	}
+	if compare(l.Function("secret"), `secret("x")`, []Argument{{Value: starlark.String("x")}}); found < 14 {
+		t.Errorf("only %d errors are found", found)
+	}
+}
+
+// argumentsOf are arguments by name.
+func argumentsOf(t *testing.T, text string) []Argument {
+	t.Helper()
+	var args []Argument
+	value := evalSample(t, "struct("+text+")").(starlark.HasAttrs)
+	for _, name := range value.AttrNames() {
+		v, err := value.Attr(name)
+		must(t, err)
+		args = append(args, Argument{Name: name, Value: v})
+	}
+	return args
 }
 
 // fillRequired are arguments for a call that lacks nothing but knows of none but the last.
@@ -154,7 +199,7 @@ func TestCheckCallShape(t *testing.T) {
 		{"Image.save", []Argument{{Types: []string{"set"}}}, false, nil},
 	}
 	for _, tt := range tests {
-		f := &Function{l.api.byName[tt.function], l.args[tt.function]}
+		f := &Function{l.api.byName[tt.function], l.args[tt.function], l.pure[tt.function]}
 		var got []string
 		for _, m := range f.CheckCall(tt.args, tt.open) {
 			got = append(got, fmt.Sprintf("%d %v", m.Argument, m.Err))

@@ -1,6 +1,7 @@
 package starlib
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -12,7 +13,8 @@ import (
 // Function is a function or method of api.star.
 type Function struct {
 	signature *signature
-	args      reflect.Type
+	args      reflect.Type // what its arguments are bound to
+	fn        builtinFunc  // nil of a method, and of what is not pure
 }
 
 // Name is the name in messages: "image", "add_files", "re.match".
@@ -32,7 +34,7 @@ type Argument struct {
 type Misfit struct {
 	Argument int // which of the call's, from 0; -1 is the call itself
 	Err      error
-	Value    bool // the argument is there and has the wrong value
+	Value    bool // the argument is there and has the wrong value, or they do not go together
 }
 
 // CheckCall finds all that a run would refuse in a call, as far as the text shows it. open says that the call has arguments behind * or **.
@@ -68,7 +70,64 @@ func (f *Function) CheckCall(args []Argument, open bool) []Misfit {
 	if missing := s.missing(given); len(missing) > 0 && !open {
 		add(-1, false, fmt.Errorf("missing %s: %s", plural(len(missing), "argument"), strings.Join(missing, ", ")))
 	}
+	if len(found) == 0 {
+		if err := f.checkTogether(args, open); err != nil {
+			found = append(found, Misfit{-1, err, true})
+		}
+	}
 	return found
+}
+
+// partlyKnown are arguments of which some can be checked while others are not known, which have their defaults.
+type partlyKnown interface {
+	checkKnown() error
+}
+
+// checkTogether is the error of a run about arguments that fit one by one. A function that touches nothing is called, if all that it is given is known.
+func (f *Function) checkTogether(args []Argument, open bool) error {
+	if f.args == nil {
+		return nil
+	}
+	bound := reflect.New(f.args)
+	if partly, ok := bound.Interface().(partlyKnown); ok {
+		f.bindKnown(args, bound.Elem())
+		if err := partly.checkKnown(); err != nil {
+			return fmt.Errorf("%s: %w", f.signature.shown(), err)
+		}
+	}
+	unknown := slices.ContainsFunc(args, func(arg Argument) bool { return arg.Value == nil })
+	if f.fn == nil || open || unknown {
+		return nil
+	}
+	var kwargs []starlark.Tuple
+	for _, arg := range args {
+		if arg.Name != "" {
+			kwargs = append(kwargs, starlark.Tuple{starlark.String(arg.Name), arg.Value})
+		}
+	}
+	_, err := f.fn(new(starlark.Thread), starlark.NewBuiltin(f.signature.qualified(), f.fn), positionalValues(args), kwargs)
+	if errors.Is(err, errNoSession) {
+		return nil
+	}
+	return err
+}
+
+// bindKnown binds the arguments that are known, and defaults in the place of others.
+func (f *Function) bindKnown(args []Argument, bound reflect.Value) {
+	given := make([]starlark.Value, len(f.signature.params))
+	for i, arg := range args {
+		if arg.Name != "" {
+			i = f.signature.index(arg.Name)
+		}
+		given[i] = arg.Value
+	}
+	fields := argFields(f.args)
+	for i := range given {
+		p := &f.signature.params[i]
+		if v, _ := p.value(given[i]); v != nil {
+			_ = p.store(v, bound.FieldByIndex(fields[p.name].index)) // checkValue told
+		}
+	}
 }
 
 // positionalValues are the positional arguments as far as they are known; a text that is not stands for itself.

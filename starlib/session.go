@@ -50,8 +50,10 @@ func sessionOf(thread *starlark.Thread) (*session, error) {
 	if s, ok := thread.Local(sessionKey).(*session); ok {
 		return s, nil
 	}
-	return nil, errors.New("this function works in scripts that a starlib.Runtime runs")
+	return nil, errNoSession
 }
+
+var errNoSession = errors.New("this function works in scripts that a starlib.Runtime runs")
 
 // Context returns the context of the run that a thread belongs to, for built-ins of the embedding program: it ends when the run does, or is cancelled. For a thread that no Runtime
 // started it is the background.

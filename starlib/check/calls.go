@@ -49,6 +49,8 @@ func (c *checker) checkBuiltin(m *module, call *syntax.CallExpr, f *starlib.Func
 	}
 	for _, misfit := range f.CheckCall(args, open) {
 		switch {
+		case misfit.Argument < 0 && misfit.Value:
+			c.reportSpan(RuleValue, call.Lparen, behind(call.Rparen), misfit.Err)
 		case misfit.Argument < 0:
 			c.reportSpan(RuleCall, call.Lparen, behind(call.Rparen), misfit.Err)
 		case misfit.Value:
