@@ -123,6 +123,9 @@ func (f *formatter) stdin(r io.Reader) error {
 
 // file formats one file. A link stays, and what it points to is rewritten.
 func (f *formatter) file(name string) error {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s: is not a regular file", name)
+	}
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, reason(err))
