@@ -20,7 +20,7 @@ import (
 
 // FuzzAgainstRun makes scripts at random and runs them: in one that runs to its end nothing is found in the lines that were reached, and a lost change only if the run lost one.
 func FuzzAgainstRun(f *testing.F) {
-	for seed := range uint64(150) {
+	for seed := range uint64(60) {
 		f.Add(seed)
 	}
 	engine, err := build.NewEngine(&build.EngineOptions{Keychain: auth.Chain()})
