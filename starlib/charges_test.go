@@ -44,7 +44,7 @@ def loop(f):
         f()
 `
 	calls := map[string]string{
-		"str": "str(numbers)", "str of text": "str([long])", "str of an int": "str(big)", "repr": "repr(data)", "print": "print(numbers)", "list": "list(numbers)", "tuple": "tuple(numbers)",
+		"str": "str(numbers)", "percent": "'%s' % numbers", "format": "'{}'.format(numbers)", "str of text": "str([long])", "str of an int": "str(big)", "repr": "repr(data)", "print": "print(numbers)", "list": "list(numbers)", "tuple": "tuple(numbers)",
 		"set": "set(numbers)", "dict": "dict(pairs)", "sorted": "sorted(words)", "sorted ints": "sorted(numbers)", "sorted by key": "sorted(numbers, key = lambda x: -x)",
 		"reversed": "reversed(numbers)", "enumerate": "enumerate(numbers)", "zip": "zip(numbers, numbers, numbers)", "any": "any(1000 * [0])", "all": "all(numbers)",
 		"min": "min(numbers)", "max": "max(numbers)", "hash": "hash(long)", "bytes": "bytes(long)", "bytes of ints": "bytes(1000 * [1])", "int": "int(digits)",
@@ -89,6 +89,17 @@ func TestDeepData(t *testing.T) {
 	for name, c := range map[string]struct{ script, want string }{
 		"str":                 {deep + "str(x)", nested},
 		"repr":                {deep + "repr(x)", nested},
+		"percent":             {deep + "'%s' % x", nested},
+		"percent of tuples":   {"x = ()\nfor i in range(150000):\n    x = (x,)\n'%s' % x", nested},
+		"percent assigned":    {deep + "y = '%s'\ny %= x", nested},
+		"percent of dict":     {deep + "'%(a)s' % {'a': x}", nested},
+		"format":              {deep + "'{}'.format(x)", nested},
+		"format by name":      {deep + "'{a}'.format(a = x)", nested},
+		"format of args":      {deep + "'{}'.format(*[x])", nested},
+		"format of kwargs":    {deep + "'{a}'.format(**{'a': x})", nested},
+		"wide percent":        {wide + "'%s' % x", steps},
+		"wide format":         {wide + "'{}'.format(x)", steps},
+		"percent of itself":   {itself + "'%s' % x", nested},
 		"print":               {deep + "print(x)", nested},
 		"fail":                {deep + "fail(x)", nested},
 		"json.encode":         {deep + "json.encode(x)", nested},

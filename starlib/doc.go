@@ -22,7 +22,7 @@
 // [Limits] bound what a run may do. They are guard rails, which stop a mistake before it takes all day or fills a disk, and no security boundary. A script counts its steps, and built-ins
 // count the work that they do as steps, before they do it (meter.go, measure.go, universe.go): a loop over an expensive call is stopped as soon as one over a cheap one. What
 // is nested too deeply for Go's stack is an error wherever a built-in looks at all of a value. Not counted is what Starlark's operators and the methods of its own values do (s + s, x * x,
-// "%s" % x, a == b, s.replace): one of these can take any time, and any memory. Who runs what others wrote bounds the process itself.
+// a == b, s.replace): one of these can take any time, and any memory. Who runs what others wrote bounds the process itself.
 //
 // # Adding a built-in
 //

@@ -33,6 +33,7 @@ func (s *session) execFile(thread *starlark.Thread, file string, source []byte) 
 	if err != nil {
 		return nil, err
 	}
+	guardTexts(parsed)
 	program, err := starlark.FileProgram(parsed, s.names.Has)
 	if err != nil {
 		return nil, err

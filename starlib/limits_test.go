@@ -181,6 +181,40 @@ func TestUnlimited(t *testing.T) {
 	}
 }
 
+// TestTexts: % and format do what they do in Starlark, and their errors are where they were.
+func TestTexts(t *testing.T) {
+	w := newWorld(t, "")
+	_, err := w.run(t.Context(), "proj/build.star", `
+assert.eq("%s and %d" % ("a", 1), "a and 1")
+assert.eq("%(x)s" % {"x": [1]}, "[1]")
+assert.eq(7 % 4, 3)
+assert.eq("{} {x} {y}".format(1, x = 2, **{"y": 3}), "1 2 3")
+assert.eq("{}{}".format(*["a", "b"]), "ab")
+y = "%s"
+y %= "z"
+assert.eq(y, "z")
+n = 7
+n %= 4
+assert.eq(n, 3)
+a = ["%s"]
+a[0] %= 1
+assert.eq(a, ["1"])
+assert.eq([("%d" % i).format() for i in range(2)], ["0", "1"])
+assert.eq(struct(format = lambda *args: len(args)).format(1, 2), 2)
+`)
+	if err != nil {
+		t.Error(err)
+	}
+	for script, want := range map[string]string{
+		"x = '%d' % 'a'": "proj/build.star:1:10: %d format requires integer: cannot convert string to int", "x = '%d%d' % 1": "proj/build.star:1:12: not enough arguments for format string",
+		"x = '{}'.format()": "proj/build.star:1:16: format: tuple index out of range", "x = 1 % nothing": "proj/build.star:1:9: undefined: nothing",
+	} {
+		if _, err := w.run(t.Context(), "proj/build.star", script); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", script, err, want)
+		}
+	}
+}
+
 // TestRange: ranges are Starlark's, in all that can be seen of them.
 func TestRange(t *testing.T) {
 	w := newWorld(t, "")

@@ -15,7 +15,7 @@ type cost = func(s *session, thread *starlark.Thread, args starlark.Tuple, kwarg
 // metered are the built-ins of Starlark whose work grows with what they are given, each of which counts that before it is done. The operators and the methods of
 // Starlark's own values have no such place: what those do is bounded by the memory that there is, and their steps are not counted.
 func metered() starlark.StringDict {
-	names := starlark.StringDict{"range": starlark.NewBuiltin("range", meteredRange)}
+	names := starlark.StringDict{"range": starlark.NewBuiltin("range", meteredRange), guardName: starlark.NewBuiltin(guardName, countText)}
 	for name, cost := range map[string]cost{
 		"list": perElement(8), "tuple": perElement(8), "set": perElement(16), "dict": perElement(24), "bytes": perElement(4), "reversed": perElement(8),
 		"enumerate": perElement(16), "any": perElement(4), "all": perElement(4), "min": perElement(8), "max": perElement(8), "hash": perElement(1),
