@@ -70,7 +70,9 @@ func configError(source, path string, err error) error {
 
 // engine returns the options of an engine that speaks to registries as the flags say. notice is told what users should know of their credentials.
 func (f *registryFlags) engine(notice func(message string)) *build.EngineOptions {
-	opts := &build.EngineOptions{Insecure: f.insecure, UserAgent: "imgscript", Keychain: auth.Default(&auth.Options{Notice: notice})}
+	opts := &build.EngineOptions{
+		Insecure: f.insecure, UserAgent: "imgscript", Keychain: auth.Default(&auth.Options{Notice: notice}), Daemon: os.Getenv("DOCKER_HOST"),
+	}
 	if f.config != nil {
 		opts.Hosts, opts.Keychain = f.config.Hosts, auth.Chain(f.config.Keychain, opts.Keychain)
 	}

@@ -343,6 +343,9 @@ func (a *access) open(ctx context.Context, ref transport.Reference, write bool) 
 		Write:    write,
 		Path:     func(p string) (string, error) { return a.run.outPath(p, may) },
 		Dir:      a.run.layoutDir(may),
+		Staging:  a.run.engine.cache,
+		Daemon:   a.run.engine.daemon,
+		Whole:    &a.run.whole,
 	}
 	if a.run.plan != nil {
 		return a.openPlanned(ctx, ref, write, opts)

@@ -129,7 +129,12 @@ func (c *copying) chooseTag() error {
 	if c.tag != "" || c.to.Digest != "" {
 		return nil
 	}
-	c.tag = c.from.TagOrLatest()
+	if c.tag = c.from.TagOrLatest(); c.tag == "" && c.from.Digest == "" {
+		c.tag = "latest" // of the only image of an archive
+	}
+	if c.to.TagOrLatest() == "" {
+		c.tag = "" // an archive of an image without a name
+	}
 	if _, err := c.to.WithTag(c.tag); err != nil {
 		return fmt.Errorf("%w; the source's tag is none for the target, so name one there", err)
 	}

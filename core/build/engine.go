@@ -35,6 +35,8 @@ type EngineOptions struct {
 	Backoff registry.Backoff
 	// Transport carries all HTTP; nil is one of the registry client's own.
 	Transport http.RoundTripper
+	// Daemon is where a Docker daemon listens, "unix:///PATH" or "tcp://HOST:PORT", as DOCKER_HOST has it; "" is its usual socket.
+	Daemon string
 	// UserAgent names the program to registries; "" is imgscript.
 	UserAgent string
 }
@@ -46,6 +48,7 @@ type Engine struct {
 	registry *registry.Client
 	keychain auth.Keychain
 	insecure []string
+	daemon   string
 	tokens   *http.Client
 	workers  *layer.Workers
 	rebuild  bool
@@ -69,6 +72,7 @@ func NewEngine(opts *EngineOptions) (*Engine, error) {
 		cache:    store,
 		keychain: o.Keychain,
 		insecure: insecureHosts(&o),
+		daemon:   o.Daemon,
 		registry: registry.New(&registry.Options{
 			Keychain: o.Keychain, Insecure: o.Insecure, Hosts: o.Hosts, Transport: o.Transport, Transfers: o.Transfers, Requests: o.Requests,
 			UserAgent: o.UserAgent, Backoff: o.Backoff,

@@ -29,7 +29,6 @@ type planning struct {
 	mu       sync.Mutex
 	overlays map[string]*content.Overlay // by location
 	anew     map[string]bool             // locations of what begins empty when it is written, and would be
-	opened   []io.Closer
 	writes   []plannedWrite
 }
 
@@ -59,7 +58,6 @@ func (p *planning) registry(client *registry.Client, host, name string, direct b
 
 // local is the view of a layout, or the like, that was opened for reading. A layout that is to be written must be one that can be; all else begins empty then.
 func (p *planning) local(ctx context.Context, location string, repo content.Repository, write bool) (content.Repository, error) {
-	p.keep(repo)
 	l, isLayout := repo.(*layout.Layout)
 	switch {
 	case isLayout && write:
@@ -81,25 +79,6 @@ func (p *planning) beginsEmpty(location string, write bool) bool {
 	}
 	p.anew[location] = p.anew[location] || write
 	return p.anew[location]
-}
-
-// keep closes what was opened when the run ends, if it is to be closed.
-func (p *planning) keep(repo content.Repository) {
-	if c, ok := repo.(io.Closer); ok {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.opened = append(p.opened, c)
-	}
-}
-
-// close ends a plan, if there is one.
-func (p *planning) close() {
-	if p == nil {
-		return
-	}
-	for _, c := range p.opened {
-		_ = c.Close() // it was only read
-	}
 }
 
 // remote is a repository of a registry, as a client speaks to it: one that is there or, in a plan, one as it would be.

@@ -16,6 +16,7 @@ import (
 	"github.com/imgscript/imgscript/core/image"
 	"github.com/imgscript/imgscript/core/layer"
 	"github.com/imgscript/imgscript/core/registry"
+	"github.com/imgscript/imgscript/core/transport"
 )
 
 // Options says what a run may read and what it starts from. nil and the zero value: the root is the working directory.
@@ -62,6 +63,7 @@ type Run struct {
 	stop     context.CancelFunc // of the time limit
 	group    sync.WaitGroup
 	flights  flights
+	whole    transport.Whole // archives and daemons
 	events   sink
 	lock     *locking
 
@@ -180,7 +182,7 @@ var errRunEnded = errors.New("the run has ended")
 
 func (r *Run) close() {
 	r.cancel(errRunEnded)
-	r.plan.close()
+	_ = r.whole.Close() // what it cannot remove is in the system's directory for that
 	r.stop()
 	r.anchors.close()
 	r.tree.Close()

@@ -81,13 +81,20 @@ func (i *Image) destination(o *SaveOptions) (transport.Reference, []string, erro
 	if ref.Transport == "" {
 		return ref, nil, fmt.Errorf(`the image has no target: name one, as in image(%q, "registry/repository") or save(to = "registry/repository")`, i.Base())
 	}
-	if o.Tags == nil {
-		return ref, []string{ref.TagOrLatest()}, nil
-	}
 	tags := []string{}
+	if o.Tags == nil {
+		if tag := ref.TagOrLatest(); tag != "" { // there is none where a Docker archive names no image
+			tags = append(tags, tag)
+		}
+		return ref, tags, nil
+	}
 	var bad []error
 	for _, tag := range o.Tags {
-		if err := registry.ValidTag(tag); err != nil {
+		err := registry.ValidTag(tag)
+		if err == nil {
+			_, err = ref.WithTag(tag)
+		}
+		if err != nil {
 			bad = append(bad, err)
 		} else if !slices.Contains(tags, tag) {
 			tags = append(tags, tag)
@@ -98,8 +105,8 @@ func (i *Image) destination(o *SaveOptions) (transport.Reference, []string, erro
 
 // locationOf is the name under which a run knows a repository, however the script writes it.
 func (r *Run) locationOf(ref transport.Reference) string {
-	if ref.Transport == transport.OCI {
-		return "oci:" + r.fullPath(ref.Path)
+	if ref.IsLocal() {
+		ref.Path = r.fullPath(ref.Path)
 	}
 	return ref.Name()
 }

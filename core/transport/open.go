@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/opencontainers/go-digest"
 
@@ -28,11 +27,12 @@ type Options struct {
 	Staging content.Store
 	// Daemon is where a Docker daemon listens, as DOCKER_HOST has it; "" is layout.DefaultDaemon.
 	Daemon string
+	// Whole has the archives and daemons that are open for all that is written to them, and those that are read until it is closed; nil opens each anew.
+	Whole *Whole
 }
 
-// Open opens the repository that ref is in: for registries a *registry.Repository when opts.Write is set, for layouts a *layout.Layout, for archives a
-// *layout.Archive, for daemons a *layout.Daemon, which alone is an io.Closer and to be closed. It does no network I/O, and what ref names need not exist. [Reference.Identifier] is
-// the image's name in it. An archive that is opened for writing begins empty, and so it is opened once for all that is written to it.
+// Open opens the repository that ref is in: for registries a *registry.Repository when opts.Write is set, for layouts a *layout.Layout. It does no network
+// I/O, and what ref names need not exist. [Reference.Identifier] is the image's name in it. There is nothing to close, but opts.Whole.
 func Open(ctx context.Context, ref Reference, opts *Options) (content.Repository, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
@@ -53,16 +53,10 @@ func Open(ctx context.Context, ref Reference, opts *Options) (content.Repository
 		return r.Direct(), nil
 	case OCI:
 		return openLayout(ref, o)
-	case OCIArchive, DockerArchive:
-		file, err := o.path(ref)
-		if err != nil {
-			return nil, err
-		}
-		return layout.OpenArchive(file, &layout.ArchiveOptions{
-			Docker: ref.Transport == DockerArchive, ReadOnly: !o.Write, Staging: o.Staging, OpenDir: o.openDir(filepath.Dir(file)),
-		})
-	case DockerDaemon:
-		return layout.OpenDaemon(&layout.DaemonOptions{Host: o.Daemon, ReadOnly: !o.Write, Staging: o.Staging})
+	case OCIArchive:
+		return o.archive(ref)
+	case DockerArchive, DockerDaemon:
+		return o.openImages(ref)
 	}
 	return nil, fmt.Errorf("open %s: %w: there is nothing to read from or write to", quote(ref.String()), content.ErrUnsupported)
 }

@@ -107,14 +107,6 @@ func (r Reference) TagOrLatest() string {
 // nameless reports whether the reference is of a Docker archive and names no image in it.
 func (r Reference) nameless() bool { return r.Transport == DockerArchive && r.Repository == "" }
 
-// InRepository is what what [Open] opened calls the image with a tag: the tag itself, or with Docker's own stores the whole name.
-func (r Reference) InRepository(tag string) string {
-	if r.Transport == DockerArchive || r.Transport == DockerDaemon {
-		return r.Repository + ":" + tag
-	}
-	return tag
-}
-
 // Identifier returns the name to give to Resolve of what [Open] opened: the digest, else the tag, else on a registry "latest" and in a
 // layout the empty name, which stands for its only image.
 func (r Reference) Identifier() string {
@@ -124,7 +116,7 @@ func (r Reference) Identifier() string {
 	case r.Transport == Docker:
 		return r.TagOrLatest()
 	case r.Repository != "":
-		return r.InRepository(r.TagOrLatest())
+		return r.TagOrLatest()
 	}
 	return r.Tag
 }
