@@ -69,7 +69,7 @@ func (c *Client) Repository() string { return c.ref.Host + "/" + c.ref.Repositor
 
 // ready waits for the earlier saves to the repository.
 func (c *Client) ready(at Origin, op string) error {
-	if err := c.run.mayUse(c.ref, false); err != nil {
+	if err := c.mayRead(); err != nil {
 		return err
 	}
 	for _, s := range c.run.earlierTo(c.Repository()) {

@@ -92,37 +92,57 @@ func TestTaggedByClient(t *testing.T) {
 	}
 }
 
-// TestHermetic: of the network a hermetic run has the hosts of its lock, and the repositories that it pushes to.
+// TestHermetic: of the network a hermetic run has the hosts of its lock, and the repositories that it pushes to; what the policy forbids stays forbidden.
 func TestHermetic(t *testing.T) {
 	reg, target, other := registrytest.New(t, nil), registrytest.New(t, nil), registrytest.New(t, nil)
 	index, manifests := pushIndex(reg, "v1", "one", "amd64")
 	seeded := other.PushImage("base", "v1", layersOf(1)).Manifest
 	opts := build.LockOptions{Mode: lock.Locked, File: fileOf(t, entry(reg, "v1", "linux/amd64", index, manifests["amd64"].Digest))}
 	root := t.TempDir()
-	do := func(policy *build.Policy, f func(*build.Run) error) error {
-		_, err := newEngine(t, 2).Do(t.Context(), &build.Options{Root: root, Lock: &opts, Policy: build.Hermetic(policy, []string{reg.Host})}, f)
-		return err
+	onLocked := func(target string) func(*build.Run) error {
+		return changedTo(reg.Host+"/base:v1", target, build.ImageOptions{})
 	}
-	if err := do(build.DefaultPolicy(root), func(r *build.Run) error {
-		return errors.Join(changedTo(reg.Host+"/base:v1", target.Host+"/app:v1", build.ImageOptions{})(r), changedTo(target.Host+"/app:v1", target.Host+"/more:v1", build.ImageOptions{})(r))
-	}); err != nil {
-		t.Error(err)
-	}
-	err := do(build.DefaultPolicy(root), changedTo(other.Host+"/base@"+seeded.Digest.String(), "oci:out", build.ImageOptions{}))
-	if !errors.Is(err, build.ErrPolicy) || !strings.Contains(err.Error(), other.Host) {
-		t.Errorf("a base of another host: %v", err)
-	}
-	err = do(build.DefaultPolicy(root), func(r *build.Run) error {
-		_, err := r.Fetch(at("line 1"), "http://"+other.Host+"/f", build.FetchOptions{SHA256: strings.Repeat("0", 64)})
-		return err
-	})
-	if !errors.Is(err, build.ErrPolicy) {
-		t.Errorf("a file of another host: %v", err)
-	}
-	none := build.DefaultPolicy(root)
-	none.Push = nil
-	if err := do(none, changedTo(reg.Host+"/base:v1", target.Host+"/app:v2", build.ImageOptions{})); !errors.Is(err, build.ErrPolicy) {
-		t.Errorf("a push that is not allowed: %v", err)
+	onOther := changedTo(other.Host+"/base@"+seeded.Digest.String(), "oci:out", build.ImageOptions{})
+	for _, test := range []struct {
+		name string
+		may  build.Permissions
+		run  func(*build.Run) error
+		not  string // what it may not; "" is nothing
+	}{
+		{"pushes, and what was pushed as a base", build.Permissions{}, func(r *build.Run) error {
+			return errors.Join(onLocked(target.Host+"/app:v1")(r), changedTo(target.Host+"/app:v1", target.Host+"/more:v1", build.ImageOptions{})(r))
+		}, ""},
+		{"a client that writes, of a host that nothing is read from", build.Permissions{Push: []string{target.Host + "/*"}}, func(r *build.Run) error {
+			c, err := r.Client(target.Host+"/client", nil, true)
+			if err != nil {
+				return err
+			}
+			_, err1 := c.BlobExists(at("line 1"), d("x"))
+			_, err2 := c.Upload(at("line 2"), build.BytesBlob("x", []byte("x")), -1, "")
+			return errors.Join(err1, err2)
+		}, ""},
+		{"a push that is not allowed", build.Permissions{Push: []string{reg.Host + "/**"}}, onLocked(target.Host + "/app:v2"), "pushing to " + target.Host + "/app"},
+		{"a host that is not allowed", build.Permissions{Net: []string{other.Host}}, onLocked("oci:out"), "requests to " + reg.Host},
+		{"a base of another host", build.Permissions{}, onOther, "requests to " + other.Host},
+		{"a base of another host that is allowed", build.Permissions{Net: []string{other.Host}}, onOther, "requests to " + other.Host},
+		{"a client of another host", build.Permissions{}, func(r *build.Run) error { _, err := r.Client(other.Host+"/base", nil, false); return err }, "requests to " + other.Host},
+		{"a file of another host", build.Permissions{}, func(r *build.Run) error {
+			_, err := r.Fetch(at("line 1"), "http://"+other.Host+"/f", build.FetchOptions{SHA256: d("f").Encoded(), Size: -1})
+			return err
+		}, "requests to " + other.Host},
+	} {
+		policy, err := test.may.Policy(root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = newEngine(t, 2).Do(t.Context(), &build.Options{Root: root, Lock: &opts, Policy: build.Hermetic(policy, []string{reg.Host})}, test.run)
+		if test.not == "" && err != nil || test.not != "" && (!errors.Is(err, build.ErrPolicy) || !strings.Contains(err.Error(), test.not)) {
+			t.Errorf("%s: got %v, want %q", test.name, err, test.not)
+		}
+		var hinted interface{ Hint() string }
+		if test.not != "" && (!errors.As(err, &hinted) || !strings.Contains(hinted.Hint(), "--allow-")) {
+			t.Errorf("%s: %v has no hint", test.name, err)
+		}
 	}
 	if lines := other.Lines(); len(lines) > 0 {
 		t.Errorf("the other host was asked: %v", lines)

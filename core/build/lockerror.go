@@ -48,7 +48,7 @@ func (l *locking) command(verb string, rest ...string) string {
 	if script == "" {
 		script = "FILE.star"
 	}
-	return "`imgscript " + strings.Join(append([]string{verb, script}, rest...), " ") + "`"
+	return "`imgscript " + strings.Join(append([]string{verb, shellWord(script)}, rest...), " ") + "`"
 }
 
 // missing is a base that the lock does not have, at all or for a platform, in a run that may not find out for itself.
