@@ -101,18 +101,10 @@ func (i *imageValue) AttrNames() []string { return imageClass.attrNames() }
 
 // SetField implements starlark.HasSetField.
 func (i *imageValue) SetField(name string, v starlark.Value) error {
-	if err := i.mutable("set " + name); err != nil {
-		return err
+	if i.frozen {
+		return Frozen("set " + name)
 	}
 	return imageClass.setField(i, name, v)
-}
-
-// mutable is an error when the image is frozen.
-func (i *imageValue) mutable(what string) error {
-	if !i.frozen {
-		return nil
-	}
-	return Frozen(what)
 }
 
 // filesArg is the files of add_files: a dict of sources by target, or one local path.
@@ -175,8 +167,8 @@ func (a *addFilesArgs) checkKnown() error {
 }
 
 func (i *imageValue) addFiles(thread *starlark.Thread, a *addFilesArgs) (starlark.Value, error) {
-	if err := i.mutable("add files"); err != nil {
-		return nil, fmt.Errorf("add_files: %w", err)
+	if i.frozen {
+		return nil, FrozenMethod("add_files")
 	}
 	opts, err := a.options()
 	if err != nil {
@@ -274,8 +266,8 @@ type addLayerArgs struct {
 }
 
 func (i *imageValue) addLayer(thread *starlark.Thread, a *addLayerArgs) (starlark.Value, error) {
-	if err := i.mutable("add a layer"); err != nil {
-		return nil, fmt.Errorf("add_layer: %w", err)
+	if i.frozen {
+		return nil, FrozenMethod("add_layer")
 	}
 	if l := a.Digest.layer; l != nil {
 		if a.Uncompressed != "" || a.Size != nil || len(a.URLs) > 0 || a.MediaType != "" || a.FromRepository != "" {
@@ -304,8 +296,8 @@ type digestArgs struct {
 }
 
 func (i *imageValue) removeLayer(thread *starlark.Thread, a *digestArgs) (starlark.Value, error) {
-	if err := i.mutable("remove a layer"); err != nil {
-		return nil, fmt.Errorf("remove_layer: %w", err)
+	if i.frozen {
+		return nil, FrozenMethod("remove_layer")
 	}
 	if err := i.flush(); err != nil {
 		return nil, err

@@ -25,3 +25,12 @@ func WhileLoading(what, file string) error {
 func Frozen(what string) error {
 	return withHint(errors.New("cannot "+what+": the Image is frozen"), "what a loaded module exports is frozen; fork() makes an image from it that can change")
 }
+
+// FrozenMethod is the error of a run that calls a method of an image that a loaded module exports; nil is a method that does not change the image.
+func FrozenMethod(name string) error {
+	changes := map[string]string{"add_files": "add files", "add_layer": "add a layer", "remove_layer": "remove a layer"}
+	if what, ok := changes[name]; ok {
+		return fmt.Errorf("%s: %w", name, Frozen(what))
+	}
+	return nil
+}

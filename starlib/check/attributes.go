@@ -1,6 +1,7 @@
 package check
 
 import (
+	"errors"
 	"fmt"
 
 	"go.starlark.net/starlark"
@@ -81,6 +82,10 @@ func (c *checker) checkEntry(m *module, target *syntax.IndexExpr, s *syntax.Assi
 	of, known := c.typeOf(m, dot.X).one()
 	dict, isDict := c.typeOf(m, dot).one()
 	if !known || !c.lang.IsType(of.name) || !isDict || dict.name != "dict" {
+		return
+	}
+	if c.frozen(m, dot.X) {
+		c.report(RuleAssignment, dot.Name, errors.New("cannot insert into frozen hash table"))
 		return
 	}
 	key, value := c.constant(m, target.Y), c.constant(m, s.RHS)

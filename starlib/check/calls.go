@@ -32,6 +32,11 @@ func behind(paren syntax.Position) syntax.Position {
 
 // checkBuiltin holds a call of a function of api.star against its signature.
 func (c *checker) checkBuiltin(m *module, call *syntax.CallExpr, f *starlib.Function) {
+	if dot, ok := unparen(call.Fn).(*syntax.DotExpr); ok && c.frozen(m, dot.X) {
+		if err := starlib.FrozenMethod(f.Name()); err != nil {
+			c.report(RuleAssignment, dot.Name, err)
+		}
+	}
 	var args []starlib.Argument
 	var nodes []syntax.Node
 	open := false

@@ -92,6 +92,7 @@ func TestRuns(t *testing.T) {
 func TestPrograms(t *testing.T) {
 	want := map[string]check.Rule{
 		"client_while_loading": check.RuleLoading, "save_while_loading": check.RuleLoading, "sync_while_loading": check.RuleLoading, "frozen_attribute": check.RuleAssignment,
+		"frozen_dict_attribute": check.RuleAssignment, "frozen_method": check.RuleAssignment,
 		"load_cycle": check.RuleLoad, "load_cycle_script": check.RuleLoad, "load_host_missing": check.RuleLoad, "load_missing": check.RuleLoad, "load_missing_name": check.RuleLoad,
 		"load_outside": check.RuleLoad, "lost_attribute": check.RuleLostChange, "lost_env": check.RuleLostChange, "lost_files": check.RuleLostChange,
 		"lost_fork": check.RuleLostChange, "load": check.RuleUnusedLoad,
