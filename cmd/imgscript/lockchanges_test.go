@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -10,6 +12,44 @@ import (
 	"github.com/imgscript/imgscript/core/content"
 	"github.com/imgscript/imgscript/core/lock"
 )
+
+// TestUpdateKeepsOthers: update changes what it found out, and leaves alone what another process locked meanwhile.
+func TestUpdateKeepsOthers(t *testing.T) {
+	entry := func(name, digit string) lock.Entry {
+		d := digest.Digest("sha256:" + strings.Repeat(digit, 64))
+		return lock.Entry{Reference: "reg.example.com/" + name + ":v1", Platform: "linux/amd64", Manifest: d, MediaType: content.OCIManifest}
+	}
+	file := func(entries ...lock.Entry) *lock.File {
+		f, err := (*lock.File)(nil).Set(entries...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	before := file(entry("refreshed", "1"), entry("kept", "1"), entry("unused", "1"), entry("changed", "1"))
+	u := &update{
+		prune: true, lock: lockFile{path: filepath.Join(t.TempDir(), lock.Name)}, refreshed: map[string]bool{"reg.example.com/refreshed:v1": true},
+		now: file(entry("refreshed", "2"), entry("kept", "1"), entry("unused", "1"), entry("changed", "1"), entry("added", "2")), used: map[string]bool{},
+	}
+	for _, name := range []string{"refreshed", "kept", "changed", "added"} {
+		u.used[entry(name, "").Name()] = true
+	}
+	meanwhile := file(entry("refreshed", "3"), entry("kept", "1"), entry("unused", "1"), entry("changed", "3"), entry("other", "3"))
+	if err := os.WriteFile(u.lock.path, meanwhile.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := u.write(t.Context(), before); err != nil {
+		t.Fatal(err)
+	}
+	got, err := lock.Read(u.lock.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := file(entry("refreshed", "2"), entry("kept", "1"), entry("changed", "3"), entry("added", "2"), entry("other", "3"))
+	if diff := cmp.Diff(want.Entries(), got.Entries()); diff != "" {
+		t.Error(diff)
+	}
+}
 
 // TestLockChanges: each change of an entry is a line, sorted, and those without a change are counted.
 func TestLockChanges(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 )
 
 // Hermetic returns a policy that allows what p does, and of the network only the given hosts and the repositories that are pushed to: the registries of the run's
-// lock, and with lock.Locked as its LockOptions.Mode nothing that the run makes depends on what may change.
+// lock, mostly. With lock.Locked as its LockOptions.Mode nothing that the run makes depends on what may change, but for images with ImageOptions.Unlocked.
 func Hermetic(p *Policy, hosts []string) *Policy {
 	strict := *p
 	strict.hermetic = true
