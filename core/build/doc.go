@@ -74,11 +74,6 @@
 // [Limits] bound the time of a run and what a layer may hold; they are guard rails and no security boundary. Going beyond one is [ErrLimit]. With Options.Inputs the report lists
 // all that a run read, with digests. [Compare] says what differs between what two runs of one program made.
 //
-// # Limits and inputs
-//
-// [Limits] bound the time of a run and what a layer may hold; they are guard rails and no security boundary. Going beyond one is [ErrLimit]. With Options.Inputs the report lists
-// all that a run read, with digests. [Compare] says what differs between what two runs of one program made.
-//
 // # Where things are
 //
 //   - run.go, step.go: the scope, its steps, which error is reported; lost.go: lost changes.
