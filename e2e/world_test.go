@@ -23,6 +23,7 @@ type world struct {
 	header string            // what scripts begin with
 	hosts  map[string]string // the registries by their names in scripts
 	cache  int               // caches so far
+	daemon string            // DOCKER_HOST; "" is none
 
 	measure bool // the memory of what it runs
 }
@@ -59,6 +60,7 @@ func (w *world) environment() []string {
 		"XDG_RUNTIME_DIR=" + w.home,
 		"DOCKER_CONFIG=" + filepath.Join(w.home, "docker"),
 		"REGISTRY_AUTH_FILE=" + filepath.Join(w.home, "docker/config.json"), // skopeo, buildah
+		"DOCKER_HOST=" + w.daemon,
 	}
 }
 
