@@ -3,6 +3,7 @@
 package nearest
 
 import (
+	"path"
 	"slices"
 	"strings"
 )
@@ -45,6 +46,23 @@ func Name(name string, candidates []string) string {
 		return names[0]
 	}
 	return ""
+}
+
+// File returns the file that a name may be meant for, or "". Of files with the same extension what is before it is compared, as all of them are a bit alike.
+func File(name string, candidates []string) string {
+	ext := path.Ext(name)
+	var stems, others []string
+	for _, c := range candidates {
+		if stem, ok := strings.CutSuffix(c, ext); ok && path.Ext(c) == ext {
+			stems = append(stems, stem)
+		} else {
+			others = append(others, c)
+		}
+	}
+	if stem := Name(strings.TrimSuffix(name, ext), stems); stem != "" {
+		return stem + ext
+	}
+	return Name(name, others)
 }
 
 func fold(s string) string { return strings.ToLower(strings.ReplaceAll(s, "_", "")) }

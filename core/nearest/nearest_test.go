@@ -42,3 +42,15 @@ func TestSwapped(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestFile: an extension that two names share makes them no more alike.
+func TestFile(t *testing.T) {
+	files := []string{"build.star", "other.star", "conf.json", "Makefile", "x"}
+	for name, want := range map[string]string{
+		"biuld.star": "build.star", "nowhere.star": "", "build.str": "build.star", "conf.jsn": "conf.json", "makefile": "Makefile", "b.star": "", "y.star": "", "": "",
+	} {
+		if got := nearest.File(name, files); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+}
