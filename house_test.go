@@ -31,7 +31,7 @@ var arrows = []struct {
 	{"core/layout", []string{"core/atomicfile", "core/content", "core/layer"}},
 	{"core/rootfs", []string{"core/content", "core/layer"}},
 	{"core/transport", []string{"core/content", "core/layout", "core/registry"}},
-	{"core/build", []string{"core/atomicfile", "core/auth", "core/cache", "core/content", "core/image", "core/layer", "core/layout", "core/lock", "core/registry", "core/transport"}},
+	{"core/build", []string{"core/atomicfile", "core/auth", "core/cache", "core/content", "core/image", "core/layer", "core/layout", "core/lock", "core/nearest", "core/registry", "core/transport"}},
 	{"starlib", []string{"core/auth", "core/build", "core/content", "core/image", "core/layer", "core/lock", "core/nearest", "core/registry"}}, // core/build and what it hands out
 	{"starlib/check", []string{"core/nearest", "starlib"}},
 	{"starlib/format", []string{"starlib"}},

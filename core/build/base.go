@@ -137,7 +137,7 @@ func (b *base) readRoot(ctx context.Context, saves earlier) (root, error) {
 	}
 	watch.end(short(from.desc.Digest), err)
 	if err != nil {
-		return root{}, b.named(err)
+		return root{}, b.named(withTags(ctx, repo, b.ref, err))
 	}
 	if from.doc, err = content.ParseDocument(from.desc.MediaType, from.data); err != nil {
 		return root{}, fmt.Errorf("%s: %w", b.ref, err)
