@@ -110,6 +110,22 @@ func (a *api) owned(kind, name string) bool {
 	return slices.ContainsFunc(a.names, func(d nameDoc) bool { return d.kind == kind && d.name == name })
 }
 
+// attributesOf returns the names of the attributes and methods of a type.
+func (a *api) attributesOf(typ string) []string {
+	var names []string
+	for _, d := range a.attributes {
+		if d.receiver == typ {
+			names = append(names, d.name)
+		}
+	}
+	for _, s := range a.functions {
+		if s.receiver == typ {
+			names = append(names, s.name)
+		}
+	}
+	return names
+}
+
 // globals returns the names that scripts have without a receiver: functions, modules and what comes from go.starlark.net.
 func (a *api) globals() []string {
 	var names []string

@@ -55,7 +55,7 @@ func (s *signature) bind(args starlark.Tuple, kwargs []starlark.Tuple, dst any) 
 			continue
 		}
 		if err := p.store(v, reflect.ValueOf(dst).Elem().FieldByIndex(field.index)); err != nil {
-			return s.argError(p.name, err)
+			return s.argError(i, err)
 		}
 	}
 	if len(missing) > 0 {
@@ -64,12 +64,14 @@ func (s *signature) bind(args starlark.Tuple, kwargs []starlark.Tuple, dst any) 
 	return nil
 }
 
-// argError says which argument an error is about.
-func (s *signature) argError(name string, err error) error {
+// argError says which argument an error is about: that of the i-th parameter.
+func (s *signature) argError(i int, err error) error {
+	bad := &argumentError{name: s.params[i].name, index: i}
 	if w := (*wantError)(nil); errors.As(err, &w) {
-		return fmt.Errorf("%s: %s%s: %w", s.shown(), name, w.path, err)
+		bad.path = w.path
 	}
-	return fmt.Errorf("%s: %s: %w", s.shown(), name, err)
+	bad.error = fmt.Errorf("%s: %s%s: %w", s.shown(), bad.name, bad.path, err)
+	return bad
 }
 
 // match assigns the arguments of a call to parameters; nil is what is not given.
@@ -77,7 +79,7 @@ func (s *signature) match(args starlark.Tuple, kwargs []starlark.Tuple) ([]starl
 	given := make([]starlark.Value, len(s.params))
 	for i, arg := range args {
 		if i >= len(s.params) || s.params[i].keywordOnly {
-			return nil, s.tooMany(args, i)
+			return nil, &argumentError{error: s.tooMany(args, i), index: i}
 		}
 		given[i] = arg
 	}
@@ -85,10 +87,10 @@ func (s *signature) match(args starlark.Tuple, kwargs []starlark.Tuple) ([]starl
 		name, _ := starlark.AsString(kwarg[0])
 		i := s.index(name)
 		if i < 0 {
-			return nil, s.unexpected(name)
+			return nil, &argumentError{error: s.unexpected(name), name: name, index: -1, keyword: true}
 		}
 		if given[i] != nil {
-			return nil, fmt.Errorf("%s is given twice", name)
+			return nil, &argumentError{error: fmt.Errorf("%s is given twice", name), name: name, index: -1, keyword: true}
 		}
 		given[i] = kwarg[1]
 	}

@@ -71,18 +71,32 @@ func writeCaller(b *strings.Builder, inner, f Frame) {
 // maxColumns is how many columns of a source line are shown; of a longer one the part around the column.
 const maxColumns = 120
 
-// writeSource writes the line with its number, and a caret below the column.
+// writeSource writes the line with its number, and carets below the text that is to blame, as far as it is in this line.
 func (f Frame) writeSource(b *strings.Builder) {
 	if f.Source == "" || f.Line <= 0 {
 		return
 	}
 	before, after := splitColumn(f.Source, f.Col)
-	before, after = printable(before), printable(after)
+	blamed := after
+	switch f.EndLine {
+	case 0:
+		blamed, _ = splitColumn(after, 2)
+	case f.Line:
+		blamed, _ = splitColumn(after, f.EndCol-f.Col+1)
+	}
+	before, after, blamed = printable(before), printable(after), printable(strings.TrimRight(blamed, " \t"))
 	before, after = cut(before, after)
+	if !strings.HasPrefix(after, blamed) {
+		blamed = strings.TrimSuffix(after, "…")
+	}
+	carets := filled(blamed, "^")
+	if carets == "" {
+		carets = "^" // behind the end of the line
+	}
 	gutter := strings.Repeat(" ", len(strconv.Itoa(f.Line)))
 	fmt.Fprintf(b, "    %d | %s%s\n", f.Line, before, after)
 	if f.Col > 0 {
-		fmt.Fprintf(b, "    %s | %s^\n", gutter, blank(before))
+		fmt.Fprintf(b, "    %s | %s%s\n", gutter, filled(before, " "), carets)
 	}
 }
 
@@ -112,14 +126,14 @@ func cut(before, after string) (string, string) {
 	return before, w.Truncate(after, maxColumns-w.StringWidth(before), "…")
 }
 
-// blank returns as much empty space as s takes on a terminal. Tabs stay tabs, whatever their width is there.
-func blank(s string) string {
+// filled returns as many of a character as s takes columns on a terminal. Tabs stay tabs, whatever their width is there.
+func filled(s, with string) string {
 	var b strings.Builder
 	for i, part := range strings.Split(s, "\t") {
 		if i > 0 {
 			b.WriteByte('\t')
 		}
-		b.WriteString(strings.Repeat(" ", widths().StringWidth(part)))
+		b.WriteString(strings.Repeat(with, widths().StringWidth(part)))
 	}
 	return b.String()
 }

@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"go.starlark.net/resolve"
 	"go.starlark.net/starlark"
@@ -32,6 +31,8 @@ type Frame struct {
 	File     string // as the script was named, or its path relative to the root
 	Line     int    // from 1; 0 when it is not known
 	Col      int    // from 1, in runes, a tab being one; 0 when it is not known
+	EndLine  int    // the last line of the text that is to blame; 0 when that is not known
+	EndCol   int    // the column behind its end
 	Function string // the function that the place is in; "" at the top level of a file
 	Source   string // the text of the line without its end; "" when it is not known
 }
@@ -53,7 +54,7 @@ type Error struct {
 	Kind Kind
 	Msg  string // what is wrong, without a position; lines are separated by "\n"
 	Hint string // what to do about it; "" if there is no saying
-	// Step is where it went wrong: the place itself first, then the calls and loads that led there, the outermost last. Empty
+	// Step is where it went wrong: the text to blame itself first, then the calls and loads that led there, the outermost last. Empty
 	// when no place in a script is to blame.
 	Step []Frame
 	// Needed is where the script waited for what had failed, in the same order. Empty when that was the step itself.
@@ -61,7 +62,8 @@ type Error struct {
 	NeededBy string   // what waited: "save()"; only with Needed
 	More     []*Error // the other errors of the same file, by position; only for what is found before a script runs
 
-	err error
+	err    error
+	called *Frame // the function that a call does not fit, whose place is not the error's
 }
 
 // Error returns one line: the place and the message.
@@ -101,12 +103,9 @@ func asError(err error, source func(path string) []byte) *Error {
 		}
 		e.locate(err)
 	}
-	e.addSources(source)
-	for _, one := range append([]*Error{e}, e.More...) {
-		if one.Hint == "" {
-			one.Hint = habitHint(one)
-		}
-	}
+	t := newTexts(source)
+	e.addPlaces(t)
+	e.addHints(t)
 	return e
 }
 
@@ -144,12 +143,18 @@ func (e *Error) locate(err error) {
 		e.Msg = eval.Msg
 		e.locate(eval.Unwrap())
 		e.Step = appendStack(e.Step, stackFrames(eval.CallStack))
+		if e.called == nil && len(e.Step) > 1 && misfit.MatchString(e.Msg) {
+			e.called, e.Step = &e.Step[0], e.Step[1:]
+		}
 	case errors.As(err, &list):
 		e.addList(list)
 	case errors.As(err, &one):
 		e.Msg, e.Step = one.Msg, []Frame{frameAt(one.Pos)}
 	}
 }
+
+// misfit is what Starlark says of a call that does not fit the function, at the place of the function.
+var misfit = regexp.MustCompile(`^function \S+ (accepts |missing |got |called recursively$)`)
 
 func (e *Error) addList(list resolve.ErrorList) {
 	sorted := slices.Clone(list)
@@ -193,39 +198,6 @@ func stackFrames(stack starlark.CallStack) []Frame {
 
 func frameAt(pos syntax.Position) Frame {
 	return Frame{File: pos.Filename(), Line: int(pos.Line), Col: int(pos.Col)}
-}
-
-// addSources gives every frame of e the text of its line.
-func (e *Error) addSources(source func(path string) []byte) {
-	if source == nil {
-		return
-	}
-	lines := map[string][]string{}
-	for _, frames := range [][]Frame{e.Step, e.Needed} {
-		for i := range frames {
-			f := &frames[i]
-			if _, ok := lines[f.File]; !ok {
-				lines[f.File] = strings.Split(string(source(f.File)), "\n")
-			}
-			if f.Line >= 1 && f.Line <= len(lines[f.File]) {
-				f.Source = withoutSecrets(strings.TrimSuffix(lines[f.File][f.Line-1], "\r"))
-			}
-		}
-	}
-	for _, more := range e.More {
-		more.addSources(source)
-	}
-}
-
-// secretText matches a text in an auth map that is written in the script, and what says that it is one.
-var secretText = regexp.MustCompile(`(["'](?:Secret|token|credentials|private_key|refresh_token|client_secret)["']\s*:\s*[rb]*)("(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?)`)
-
-// withoutSecrets hides in a line of a script the credentials that are written into it: errors end up in logs. Columns stay where they are.
-func withoutSecrets(line string) string {
-	return secretText.ReplaceAllStringFunc(line, func(pair string) string {
-		parts := secretText.FindStringSubmatch(pair)
-		return parts[1] + strings.Repeat("*", utf8.RuneCountInString(parts[2]))
-	})
 }
 
 // hinter is an error that says what to do about it, beside its text: without a full stop, "" for nothing. Packages below this one, which do not know it,

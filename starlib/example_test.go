@@ -75,9 +75,9 @@ img.save()
 	fmt.Print(err.(*starlib.Error).Detail())
 	// Output:
 	// error: add_files: ./helo.txt: no such file or directory
-	//   build.star:3:14
+	//   build.star:3:30
 	//     3 | img.add_files({"/hello.txt": "./helo.txt"})
-	//       |              ^
+	//       |                              ^^^^^^^^^^^^
 	//   needed by save() at build.star:4:9
 	// hint: paths are relative to the directory of build.star; did you mean "./hello.txt"?
 }

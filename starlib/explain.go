@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"strings"
+	"syscall"
 
 	"github.com/imgscript/imgscript/core/build"
+	"github.com/imgscript/imgscript/core/content"
 	"github.com/imgscript/imgscript/core/layer"
 	"github.com/imgscript/imgscript/core/lock"
 	"github.com/imgscript/imgscript/core/registry"
@@ -33,13 +36,15 @@ func (s *session) explain(err error) *Error {
 	if stopped := (*stoppedError)(nil); errors.As(err, &stopped) {
 		e.Msg = stopped.Error()
 	}
-	e.addSources(source)
+	t := newTexts(source)
+	e.addPlaces(t)
 	if e.Kind == "" || e.Kind == KindScript || e.Kind == KindInterrupted {
 		e.Kind = kindOf(err)
 	}
 	if e.Hint == "" {
 		e.Hint = s.hintFor(err)
 	}
+	e.addHints(t)
 	return e
 }
 
@@ -112,8 +117,28 @@ func (s *session) hintFor(err error) string {
 			hint += ", or give credentials with auth = {…}"
 		}
 		return hint
-	case errors.As(err, &answer) && speaksPlainHTTP(answer):
-		return fmt.Sprintf("if %s may be spoken to without TLS, run with --insecure-registry %s", hostOf(answer.Repository), hostOf(answer.Repository))
+	case errors.As(err, &answer):
+		return answerHint(answer)
+	}
+	return ""
+}
+
+const tooManyRequests = 429 // as HTTP has it
+
+// answerHint is the thing to do about a registry that did not do what it was asked.
+func answerHint(answer *registry.Error) string {
+	host := hostOf(answer.Repository)
+	switch {
+	case speaksPlainHTTP(answer):
+		return fmt.Sprintf("if %s may be spoken to without TLS, run with --insecure-registry %s", host, host)
+	case answer.Status == tooManyRequests:
+		return fmt.Sprintf("%s limits how often it is asked: wait, log in with `imgscript login %s`, or name a mirror in the --registry-config", host, host)
+	case errors.Is(answer, content.ErrNotFound) && answer.Op == "read":
+		return fmt.Sprintf("check the spelling; what is private may look as if it were missing, so `imgscript login %s` may help", host)
+	case errors.Is(answer, syscall.ECONNREFUSED):
+		return fmt.Sprintf("nothing listens at %s: is the registry running, and is the port the right one?", host)
+	case errors.As(answer, new(*net.DNSError)):
+		return fmt.Sprintf("check the spelling of %s, and the network", host)
 	}
 	return ""
 }
@@ -126,12 +151,19 @@ func speaksPlainHTTP(err error) bool {
 
 func (s *session) relativeHint() string { return "paths are relative to the directory of " + s.file }
 
-// pathHint says where paths begin when a file is missing.
+// pathHint says where paths begin, and what may have been meant, when a file is missing.
 func (s *session) pathHint(err error, path string) error {
-	if errors.Is(err, fs.ErrNotExist) && !strings.HasPrefix(path, "//") {
-		return withHint(err, s.relativeHint())
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	return err
+	var hints []string
+	if !strings.HasPrefix(path, "//") {
+		hints = append(hints, s.relativeHint())
+	}
+	if near := s.near(path); near != "" {
+		hints = append(hints, fmt.Sprintf("did you mean %q?", near))
+	}
+	return withHint(err, strings.Join(hints, "; "))
 }
 
 func hostOf(repository string) string {

@@ -2,102 +2,121 @@ package starlib
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
 
+	"go.starlark.net/starlark"
+
 	"github.com/imgscript/imgscript/core/nearest"
 )
 
-// habit is a mistake that comes from another language, which Starlark's message names and does not explain.
-type habit struct {
-	message *regexp.Regexp
-	hint    string
-}
+// What to do about an error is said in one of four places, the first that has something to say: by the error itself (see hinter), by Error.hintFor in this file, which knows the
+// script and the names of the language, by the tables of habits, or, for errors of the engine, by session.hintFor.
 
-func habits() []habit {
-	h := func(message, hint string) habit { return habit{regexp.MustCompile(message), hint} }
-	return []habit{
-		h(`cannot .* frozen hash table`, "what a loaded module exports is frozen; img.fork() makes an image that can change, dict(d) and list(l) copies"),
-		h(`cannot .* frozen list`, "the lists of an image are frozen, and so is what a loaded module exports: set a new one, as in img.cmd = img.cmd + [\"x\"]; list(l) copies, img.fork() makes an image that can change"),
-		h(`does not support while loops$`, "use for with range(n)"),
-		h(`^function \S+ called recursively$`, "there is no recursion; use a loop over a list of what is left to do"),
-		h(`^got (import|from), `, `there is no import; use load("//path/file.star", "name")`),
-		h(`^got (try|except|raise|with|assert), `, "there are no exceptions; fail(\"…\") ends the script"),
-		h(`^got class, `, "there are no classes; use struct(a = 1) and functions"),
-		h(`^got is, `, "there is no is; use =="),
-		h(`^got string literal, want newline$`, `there are no f-strings, and texts are joined by +; use "%s" % x or "{}".format(x)`),
-		h(`^got ':', want (newline|'\)')$`, "there are no type annotations"),
-		h(`^unexpected input character '[!?|]'$|^got '&', `, "the operators are and, or, not and x if c else y"),
-		h(`^undefined: (null|nil|true|false|none)$`, "the constants are None, True and False"),
-		h(`^undefined: (os|sys|open|time|random|datetime|requests)$`, "scripts see no environment, clock, chance or network of their own; there are var(), secret(), read_file() and fetch()"),
-		h(`^unknown binary op: (string \+ (int|float|bool)|(int|float|bool) \+ string)$`, "convert it with str(x)"),
-		h(`^string value is not iterable$`, "use s.elems() for its characters, or [s] for a list of it"),
+// addHints gives e, and the other errors of its file, the hints that they do not have.
+func (e *Error) addHints(t *fileTexts) {
+	for _, one := range append([]*Error{e}, e.More...) {
+		if one.Hint == "" {
+			one.Hint = one.hintFor(t)
+		}
 	}
 }
 
-// firstWord finds the word that a statement, or the value that it sets, begins with, when another one follows.
-var firstWord = regexp.MustCompile(`^(?:[^"'#=]*=)?\s*([a-z]+)\s+["'\w]`)
-
-// words are those that begin a statement in another language. Starlark takes each for a name and wonders about the next one.
-func words() map[string]string {
-	return map[string]string{
-		"new":    "values are made by calls alone, without new",
-		"await":  "there is nothing to await: what needs a result waits for it",
-		"async":  "def makes a function; what is slow starts in the background by itself",
-		"const":  "a variable is set by name = value alone",
-		"let":    "a variable is set by name = value alone",
-		"var":    "a variable is set by name = value alone",
-		"print":  "print is a function: print(x)",
-		"export": "every global name can be loaded; one that begins with _ cannot",
+// hintFor is a hint for an error of Starlark itself, or of a call that does not fit the function, or "".
+func (e *Error) hintFor(t *fileTexts) string {
+	if e.called != nil {
+		return e.calledHint(t)
 	}
-}
-
-// habitHint returns a hint for an error of Starlark itself, or "".
-func habitHint(e *Error) string {
-	if hint := hiddenNameHint(e); hint != "" {
+	if hint := e.hiddenNameHint(); hint != "" {
 		return hint
 	}
-	if strings.HasPrefix(e.Msg, "got ") && len(e.Step) > 0 {
-		if m := firstWord.FindStringSubmatch(e.Step[0].Source); m != nil && words()[m[1]] != "" {
-			return words()[m[1]]
-		}
+	if name, hint := e.habit(); name != "" {
+		return hint
 	}
-	for _, h := range habits() {
-		if h.message.MatchString(e.Msg) {
-			return h.hint
-		}
+	if name, ok := strings.CutPrefix(e.Msg, "undefined: "); ok && len(e.Step) > 0 {
+		return e.undefinedHint(name, t)
 	}
-	if name, ok := strings.CutPrefix(e.Msg, "undefined: "); ok {
-		return undefinedHint(name)
+	if m := noAttribute.FindStringSubmatch(e.Msg); m != nil {
+		return attributeHint(m[1], m[2])
 	}
-	return ""
+	return e.bracketHint(t)
 }
 
 // undefinedHint finds names of ours that an undefined one may be meant for; Starlark's message knows only those of the script.
-func undefinedHint(name string) string {
+func (e *Error) undefinedHint(name string, t *fileTexts) string {
 	a, err := loadAPI()
 	if err != nil || strings.Contains(name, " ") {
 		return ""
 	}
-	near := nearest.Names(name, a.globals())
+	known := slices.Concat(a.globals(), slices.Sorted(maps.Keys(starlark.Universe)))
+	if near := nearest.Names(name, known); len(near) > 0 {
+		return "did you mean " + quoteAll(near, " or ") + "?"
+	}
+	if line := t.file(e.Step[0].File).setAt(name); line > e.Step[0].Line {
+		return fmt.Sprintf("%s is set further down, in line %d; move that up", name, line)
+	}
+	switch {
+	case a.byName["Image."+name] != nil:
+		return fmt.Sprintf("%s is called on an image: img.%s(…)", name, name)
+	case slices.Contains(a.attributesOf("Image"), name):
+		return fmt.Sprintf("%s is an attribute of an image: img.%s", name, name)
+	}
+	return ""
+}
+
+// noAttribute matches what Starlark says of an attribute that a value does not have, when it does not know which one was meant.
+var noAttribute = regexp.MustCompile(`^(\w+) has no \.(\w+) field(?: or method)?$`)
+
+// attributeHint finds the attribute of a type of ours that was meant where Starlark, to which two swapped letters are two mistakes, does not.
+func attributeHint(typ, name string) string {
+	a, err := loadAPI()
+	if err != nil {
+		return ""
+	}
+	near := nearest.Names(name, a.attributesOf(typ))
 	if len(near) == 0 {
 		return ""
 	}
-	return "did you mean " + quoteAll(near, " or ") + "?"
+	for i := range near {
+		near[i] = "." + near[i]
+	}
+	return "did you mean " + strings.Join(near, " or ") + "?"
+}
+
+// calledHint shows the function that a call does not fit, and the parameter that may have been meant.
+func (e *Error) calledHint(t *fileTexts) string {
+	at := *e.called
+	where := Frame{File: at.File, Line: at.Line}.String()
+	if strings.HasSuffix(e.Msg, " called recursively") {
+		return "there is no recursion; use a loop over a list of what is left to do"
+	}
+	hint := "the function is at " + where
+	if line := strings.TrimSpace(t.file(at.File).line(at.Line)); strings.HasPrefix(line, "def ") {
+		hint = fmt.Sprintf("it is `%s` at %s", strings.TrimSuffix(line, ":"), where)
+	}
+	if _, name, ok := strings.Cut(e.Msg, " got an unexpected keyword argument "); ok {
+		if near := nearest.Names(name, t.file(at.File).parametersAt(at)); len(near) > 0 {
+			hint = fmt.Sprintf("did you mean %s? ", quoteAll(near, " or ")) + hint
+		}
+	}
+	return hint
 }
 
 // hiddenNameHint explains the errors of a script that has a variable named like one of ours: `image = image("x")`, then image("y").
-func hiddenNameHint(e *Error) string {
+func (e *Error) hiddenNameHint() string {
 	if len(e.Step) == 0 {
 		return ""
 	}
 	var name string
 	if strings.HasPrefix(e.Msg, "invalid call of non-function ") {
-		before, _ := splitColumn(e.Step[0].Source, e.Step[0].Col)
-		name = lastName(before)
+		before, after := splitColumn(e.Step[0].Source, e.Step[0].Col)
+		if name, _ = splitColumn(after, e.Step[0].EndCol-e.Step[0].Col+1); strings.HasSuffix(before, ".") {
+			return "" // an attribute
+		}
 	} else if rest, ok := strings.CutSuffix(e.Msg, " referenced before assignment"); ok {
-		name = lastName(rest)
+		name = rest[strings.LastIndex(rest, " ")+1:]
 	}
 	if a, err := loadAPI(); err != nil || !slices.Contains(a.globals(), name) {
 		return ""
@@ -105,14 +124,20 @@ func hiddenNameHint(e *Error) string {
 	return fmt.Sprintf("the script has a variable %s, which hides the built-in %s here; give it another name", name, name)
 }
 
-// lastName returns the name that a text ends in, "" if that is an attribute.
-func lastName(s string) string {
-	s = strings.TrimRight(s, " ")
-	at := strings.LastIndexFunc(s, func(r rune) bool {
-		return !(r == '_' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z')
-	})
-	if at >= 0 && s[at] == '.' {
+// bracketHint finds the bracket that makes the parser wonder about what comes later.
+func (e *Error) bracketHint(t *fileTexts) string {
+	if !strings.HasPrefix(e.Msg, "got ") || !strings.Contains(e.Msg, ", want ") || len(e.Step) == 0 {
 		return ""
 	}
-	return s[at+1:]
+	at := e.Step[0]
+	open, ok := t.file(at.File).openBracket(at.Line, at.Col)
+	switch {
+	case !ok:
+		return ""
+	case strings.HasPrefix(e.Msg, "got end of file"):
+		return fmt.Sprintf("the %c of line %d is never closed", open.kind, open.line)
+	case open.line < at.Line:
+		return fmt.Sprintf("the %c of line %d is still open here: is a %c or a comma missing before this?", open.kind, open.line, closing(open.kind))
+	}
+	return "is a comma missing before this?"
 }

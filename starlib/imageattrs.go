@@ -145,12 +145,14 @@ func imageDict(name string) attribute[*imageValue] {
 	}
 }
 
-// attrError says which attribute an error is about.
+// attrError says which attribute's value an error is about.
 func attrError(name string, err error) error {
+	bad := &argumentError{name: name}
 	if w := (*wantError)(nil); errors.As(err, &w) {
-		return fmt.Errorf("%s%s: %w", name, w.path, err)
+		bad.path = w.path
 	}
-	return fmt.Errorf("%s: %w", name, err)
+	bad.error = fmt.Errorf("%s%s: %w", name, bad.path, err)
+	return bad
 }
 
 // checkState finds values that no image can have where they are set, but for volumes, whose paths differ on Windows.

@@ -37,7 +37,7 @@ func (i *imageValue) state() state {
 func (i *imageValue) checkDicts() error {
 	for _, name := range dictAttributes() {
 		if _, err := textPairs(name == "env", i.dicts[name]); err != nil {
-			return attrError(name, err)
+			return i.setWrong(name, err)
 		}
 		for _, key := range slices.Sorted(maps.Keys(i.committed.dicts[name])) {
 			if _, ok, err := i.dicts[name].Get(starlark.String(key)); err != nil || !ok {
@@ -46,6 +46,13 @@ func (i *imageValue) checkDicts() error {
 		}
 	}
 	return nil
+}
+
+// setWrong is the error for what a script put into a dict, which is found only when the image is looked at: its place is where the script took
+// the dict.
+func (i *imageValue) setWrong(name string, err error) error {
+	err = attrError(name, err)
+	return &Error{Kind: KindScript, Msg: err.Error(), Hint: hintOf(err), Step: slices.Clone(i.touched[name].frames), err: err}
 }
 
 // inData is the error for who takes back what the dicts of get_image_config show: nobody knows any more what was there before.

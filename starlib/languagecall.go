@@ -172,7 +172,7 @@ func (f *Function) checkValue(p *param, arg *Argument) error {
 			return nil
 		}
 		if err := p.store(v, dst); err != nil {
-			return f.signature.argError(p.name, err)
+			return f.signature.argError(f.signature.index(p.name), err)
 		}
 	case dst.Type() != reflect.TypeFor[starlark.Value](): // which takes anything
 		return f.checkTypes(p, arg.Types)
@@ -185,7 +185,7 @@ func (f *Function) checkTypes(p *param, types []string) error {
 	if len(types) == 0 || slices.ContainsFunc(types, func(typ string) bool { return typ == "NoneType" || p.takes(typ) }) {
 		return nil
 	}
-	return f.signature.argError(p.name, &wantError{want: p.described(), got: types[0]})
+	return f.signature.argError(f.signature.index(p.name), &wantError{want: p.described(), got: types[0]})
 }
 
 // takes reports whether a value of a type, as type() names it, may be one for p. In doubt it may.

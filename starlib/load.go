@@ -1,9 +1,12 @@
 package starlib
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"path"
+	"regexp"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -12,6 +15,7 @@ import (
 	smath "go.starlark.net/lib/math"
 
 	"github.com/imgscript/imgscript/core/build"
+	"github.com/imgscript/imgscript/core/nearest"
 )
 
 // modulePath is the path below the root of a file that another loads: "//x" is from the root, the rest relative to the loading file.
@@ -40,6 +44,43 @@ func (e *outsideError) Is(target error) bool { return target == build.ErrPolicy 
 
 // Hint says what to do about it.
 func (e *outsideError) Hint() string { return "--root DIR makes a directory further up the root" }
+
+// fileHint is what may have been meant by a file of scripts that is not there.
+func (s *session) fileHint(err error, file string) string {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	near := s.near("//" + file)
+	switch {
+	case near != "" && file == s.file:
+		return fmt.Sprintf("did you mean %q?", strings.TrimPrefix(near, "//"))
+	case near != "":
+		return fmt.Sprintf("did you mean %q?", near)
+	case file == s.file:
+		return ""
+	}
+	return `load("x.star", …) is beside the file that loads it, load("//x.star", …) in the root`
+}
+
+// near is the path of a file that a path which is not there may be meant for, or "".
+func (s *session) near(p string) string {
+	dir, base := path.Split(p)
+	found, err := s.run.Glob([]string{globSigns.ReplaceAllString(dir, `\$0`) + "*"}, nil, nil)
+	if err != nil {
+		return ""
+	}
+	names := make([]string, len(found))
+	for i, name := range found {
+		names[i] = path.Base(name)
+	}
+	if name := nearest.File(base, names); name != "" {
+		return dir + name
+	}
+	return ""
+}
+
+// globSigns are what means something in a pattern.
+var globSigns = regexp.MustCompile(`[*?\[\]{}\\]`)
 
 // predeclared are the global names of api.star.
 func predeclared() starlark.StringDict {

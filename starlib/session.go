@@ -105,6 +105,9 @@ func (s *session) runFile(src any) error {
 	if err != nil {
 		return err
 	}
+	if err := checkText(s.file, source); err != nil {
+		return err
+	}
 	if err := s.checkVars(source); err != nil {
 		return err
 	}
@@ -176,7 +179,7 @@ func (s *session) source(file string, src any) ([]byte, error) {
 			return nil, s.longSource(file)
 		}
 		if err != nil {
-			return nil, &Error{Kind: KindUsage, Msg: strings.TrimPrefix(err.Error(), "//"), err: err}
+			return nil, &Error{Kind: KindUsage, Msg: strings.TrimPrefix(err.Error(), "//"), Hint: s.fileHint(err, file), err: withHint(err, s.fileHint(err, file))}
 		}
 		text = data
 	case string:
@@ -266,6 +269,9 @@ func (s *session) loadFile(file string) (starlark.StringDict, error) {
 			return nil, err
 		}
 		return nil, &unreadError{err.Error(), errors.Unwrap(err)} // of the load statement, not of the run
+	}
+	if err := checkText(file, source); err != nil {
+		return nil, err
 	}
 	s.loading = append(s.loading, file)
 	var globals starlark.StringDict
