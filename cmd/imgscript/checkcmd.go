@@ -68,7 +68,7 @@ func (f *checkFlags) check(cmd *cobra.Command, args []string) error {
 	if len(problems) == 0 {
 		return nil
 	}
-	return showError(cmd.ErrOrStderr(), &starlib.Error{Kind: starlib.KindScript, Msg: counted(len(problems), "problem")}, "")
+	return showError(&starlib.Error{Kind: starlib.KindScript, Msg: counted(len(problems), "problem")}, "")
 }
 
 // counted is a number of things: "1 problem", "2 problems".

@@ -113,7 +113,7 @@ func (f *copyFlags) copy(cmd *cobra.Command, src, dst string) error {
 	if failed.Kind == starlib.KindInterrupted || f.allTags && len(report.Copied) > 0 {
 		undone = "not copied: what is missing at " + dst
 	}
-	return showError(stderr, failed, undone)
+	return showError(failed, undone)
 }
 
 // run copies without a cache: what is copied is not needed again. The command line is the user's own, so it may name any path.

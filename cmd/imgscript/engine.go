@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -37,7 +36,7 @@ func withSignals(cmd *cobra.Command, do func(ctx context.Context, warn func(mess
 	defer display.Close()
 	ctx, stop := stopOnSignal(cmd.Context(), display)
 	defer stop()
-	return tellError(ctx, stderr, do(ctx, warnOn(display)))
+	return tellError(ctx, do(ctx, warnOn(display)))
 }
 
 // warnOn shows messages as warnings.
@@ -45,8 +44,8 @@ func warnOn(display progress.Display) func(message string) {
 	return func(message string) { display.Line("warning: "+message, progress.Warning) }
 }
 
-// tellError shows an error as those of scripts are shown, and makes the exit code of it. nil and errors of usage stay what they are.
-func tellError(ctx context.Context, stderr io.Writer, err error) error {
+// tellError makes the end of the program of an error, which is shown as those of scripts are. nil and errors of usage stay what they are.
+func tellError(ctx context.Context, err error) error {
 	if err == nil || errors.As(err, new(*usageError)) {
 		return err
 	}
@@ -54,5 +53,5 @@ func tellError(ctx context.Context, stderr io.Writer, err error) error {
 	if ctx.Err() != nil {
 		explained.Kind = starlib.KindInterrupted
 	}
-	return showError(stderr, explained, "")
+	return showError(explained, "")
 }

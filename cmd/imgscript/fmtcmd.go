@@ -34,7 +34,7 @@ Exit codes: 0 done (with -d: nothing differs), 1 a script does not parse or cann
 	}
 	cmd.Flags().BoolVarP(&diffs, "diff", "d", false, "write unified diffs to stdout and leave the files as they are")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		f := &formatter{diffs: diffs, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr()}
+		f := &formatter{diffs: diffs, stdout: cmd.OutOrStdout()}
 		if len(args) == 1 && args[0] == "-" {
 			if err := f.end(f.stdin(cmd.InOrStdin())); err != nil {
 				return err
@@ -60,10 +60,10 @@ Exit codes: 0 done (with -d: nothing differs), 1 a script does not parse or cann
 
 // formatter formats files one after another.
 type formatter struct {
-	diffs          bool
-	stdout, stderr io.Writer
-	failed         []*starlib.Error // files that do not parse or cannot be written
-	differing      int              // files, with diffs
+	diffs     bool
+	stdout    io.Writer
+	failed    []*starlib.Error // files that do not parse or cannot be written
+	differing int              // files, with diffs
 }
 
 // end notes what went wrong with a file. The error is one of writing to stdout, after which nothing is left to do.
@@ -88,9 +88,9 @@ func (f *formatter) result() error {
 	case len(f.failed) > 0:
 		all := *f.failed[0]
 		all.More = f.failed[1:]
-		return showError(f.stderr, &all, "")
+		return showError(&all, "")
 	case f.differing > 0:
-		return showError(f.stderr, &starlib.Error{Kind: starlib.KindScript, Msg: counted(f.differing, "file") + " to format"}, "")
+		return showError(&starlib.Error{Kind: starlib.KindScript, Msg: counted(f.differing, "file") + " to format"}, "")
 	}
 	return nil
 }

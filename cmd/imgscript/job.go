@@ -57,7 +57,7 @@ func (j *job) opened(ctx context.Context, do func(ctx context.Context, engine *b
 	engine, err := j.openEngine(display)
 	if err != nil {
 		display.Close()
-		return tellError(ctx, stderr, err)
+		return tellError(ctx, err)
 	}
 	err = do(ctx, engine, display)
 	if closing := engine.Close(); err == nil {

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"os"
 
@@ -35,24 +33,10 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitDone
 	}
-	var failed *failure
-	if errors.As(err, &failed) {
-		return failed.code
-	}
-	var usage *usageError
-	if !errors.As(err, &usage) {
-		fmt.Fprintf(stderr, "error: %v\n", err) // stdout could not be written
-		return exitScript
-	}
-	fmt.Fprint(stderr, usage.detail())
-	return exitUsage
+	failed := failureOf(err)
+	failed.show(stderr, wantsJSON(args))
+	return exitCode(failed.shown.Kind)
 }
-
-// failure ends the program with a code; what went wrong was said already.
-type failure struct{ code int }
-
-// Error implements error.
-func (f *failure) Error() string { return fmt.Sprintf("exit code %d", f.code) }
 
 // exitCode is what a kind of error makes the program end with.
 func exitCode(kind starlib.Kind) int {

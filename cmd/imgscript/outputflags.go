@@ -6,10 +6,11 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// outputFlags are the flags of commands that write images: how they show what goes on, and what was done.
+// outputFlags are the flags of commands that write images: how they show what goes on, what was done, and what went wrong.
 type outputFlags struct {
 	progress string
 	format   string
+	errors   string // see wantsJSON
 }
 
 // add adds the flags; done is what becomes of an image: "saved".
@@ -17,8 +18,10 @@ func (f *outputFlags) add(cmd *cobra.Command, done string) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.progress, "progress", "auto", "`MODE`: auto, tty (bars), plain (lines) or quiet (no progress: prints, warnings and errors alone)")
 	flags.StringVar(&f.format, "output", "text", "`FORMAT` of the line for each "+done+" image: text (reference@digest) or json (an object)")
+	flags.StringVar(&f.errors, "error-format", "text", "`FORMAT` of an error: text (for people) or json (an object in a line)")
 	complete(cmd, "progress", progressModes()...)
 	complete(cmd, "output", outputs()...)
+	complete(cmd, "error-format", outputs()...)
 }
 
 func progressModes() []string { return []string{"auto", "tty", "plain", "quiet"} }
@@ -32,6 +35,8 @@ func (f *outputFlags) check() error {
 		return usagef("--progress %q: want auto, tty, plain or quiet", f.progress)
 	case !slices.Contains(outputs(), f.format):
 		return usagef("--output %q: want text or json", f.format)
+	case !slices.Contains(outputs(), f.errors):
+		return usagef("--error-format %q: want text or json", f.errors)
 	}
 	return nil
 }

@@ -84,7 +84,7 @@ func (j *job) plan(ctx context.Context, engine *build.Engine, display progress.D
 	}
 	if out != "" {
 		if err := replaceFile("--out", out, text); err != nil {
-			return tellError(ctx, j.cmd.ErrOrStderr(), err)
+			return tellError(ctx, err)
 		}
 	}
 	stdout := j.cmd.OutOrStdout()
@@ -99,5 +99,5 @@ func (j *job) plan(ctx context.Context, engine *build.Engine, display progress.D
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	return tellError(ctx, j.cmd.ErrOrStderr(), reporting)
+	return tellError(ctx, reporting)
 }

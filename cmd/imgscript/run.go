@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -87,7 +85,7 @@ func (j *job) finish(ctx context.Context, report *build.Report, err error) error
 	if err := j.tell(report, err); err != nil {
 		return err
 	}
-	return tellError(ctx, j.cmd.ErrOrStderr(), reporting)
+	return tellError(ctx, reporting)
 }
 
 // tell writes what was saved, and what went wrong.
@@ -96,26 +94,11 @@ func (j *job) tell(report *build.Report, err error) error {
 	if err == nil {
 		return writing
 	}
-	stderr := j.cmd.ErrOrStderr()
 	var failed *starlib.Error
 	if !errors.As(err, &failed) {
-		fmt.Fprintf(stderr, "error: %v\n", err)
-		return &failure{exitScript}
+		failed = starlib.Explain(err)
 	}
-	return showError(stderr, failed, unsaved(report, failed.Kind))
-}
-
-// showError writes an error and what was left undone because of it, and returns the end of the program.
-func showError(stderr io.Writer, failed *starlib.Error, undone string) error {
-	if failed.Kind == starlib.KindInterrupted {
-		fmt.Fprintln(stderr, "error: interrupted")
-	} else {
-		fmt.Fprint(stderr, failed.Detail())
-	}
-	if undone != "" {
-		fmt.Fprintln(stderr, undone)
-	}
-	return &failure{exitCode(failed.Kind)}
+	return showError(failed, unsaved(report, failed.Kind))
 }
 
 // unsaved says which saves were left undone, unless the error is about the only one.

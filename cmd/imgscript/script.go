@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/imgscript/imgscript/core/nearest"
 	"github.com/imgscript/imgscript/starlib"
 )
 
@@ -67,7 +68,29 @@ func checkScript(file, arg string) error {
 	if exists(file + ".star") {
 		return e.withHint("did you mean %s.star?", file)
 	}
+	if near := nearFile(file); near != "" {
+		return e.withHint("did you mean %s?", near)
+	}
 	return e
+}
+
+// nearFile is a file that one which is not there may be meant for, or "".
+func nearFile(file string) string {
+	dir, base := filepath.Split(file)
+	entries, err := os.ReadDir(filepath.Clean(dir))
+	if err != nil {
+		return ""
+	}
+	var names []string
+	for _, e := range entries {
+		if !e.IsDir() {
+			names = append(names, e.Name())
+		}
+	}
+	if near := nearest.File(base, names); near != "" {
+		return dir + near
+	}
+	return ""
 }
 
 func exists(file string) bool {

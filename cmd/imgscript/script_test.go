@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"testing"
@@ -14,11 +15,14 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"imgscript": main})
 }
 
+var updateScripts = flag.Bool("update", false, "write the files that outputs are compared with anew")
+
 // TestScript runs the program as its users do. The commands that the scripts have beside testscript's own are in registrycmd_test.go and
 // processcmd_test.go.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("..", "..", "testdata", "script"),
+		Dir:           filepath.Join("..", "..", "testdata", "script"),
+		UpdateScripts: *updateScripts,
 		Setup: func(env *testscript.Env) error {
 			// Nothing of this machine's user or of other tests.
 			env.Vars = append(env.Vars, "HOME="+env.WorkDir, "XDG_CACHE_HOME="+filepath.Join(env.WorkDir, ".cache"),

@@ -31,7 +31,7 @@ func (j *job) checkTwice(ctx context.Context, engine *build.Engine, display prog
 	fresh, err := second.freshEngine(display)
 	if err != nil {
 		display.Close()
-		return tellError(ctx, j.cmd.ErrOrStderr(), err)
+		return tellError(ctx, err)
 	}
 	defer fresh.Close()
 	found, err := compareRuns(ctx, display, run{&first, engine}, run{&second, fresh})
@@ -43,7 +43,7 @@ func (j *job) checkTwice(ctx context.Context, engine *build.Engine, display prog
 		return nil
 	}
 	display.Close()
-	return showError(j.cmd.ErrOrStderr(), &starlib.Error{
+	return showError(&starlib.Error{
 		Kind: starlib.KindScript,
 		Msg:  "nothing was written: built twice, it is not the same\n" + strings.Join(found, "\n"),
 		Hint: "files that change meanwhile, what a client reads by tag, and built-ins of an embedding program may be why",

@@ -116,7 +116,7 @@ func (u *update) run(ctx context.Context, engine *build.Engine, display progress
 	before, err := u.find(ctx, engine, display)
 	display.Close()
 	if err != nil {
-		return tellError(ctx, u.cmd.ErrOrStderr(), err)
+		return tellError(ctx, err)
 	}
 	return writeLockChanges(u.cmd.OutOrStdout(), u.flags.output.format, lockChanges(before, u.now))
 }

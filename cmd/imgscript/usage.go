@@ -16,15 +16,6 @@ type usageError struct{ msg, hint string }
 // Error implements error.
 func (e *usageError) Error() string { return e.msg }
 
-// detail is how the error is shown, in the form of a script's errors.
-func (e *usageError) detail() string {
-	text := "error: " + e.msg + "\n"
-	if e.hint != "" {
-		text += "hint: " + e.hint + "\n"
-	}
-	return text
-}
-
 func usagef(format string, args ...any) *usageError {
 	return &usageError{msg: fmt.Sprintf(format, args...)}
 }
