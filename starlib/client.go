@@ -215,7 +215,7 @@ type manifestUploadArgs struct {
 func (c *clientValue) manifestUpload(_ *starlark.Thread, a *manifestUploadArgs) (starlark.Value, error) {
 	data, mediaType, err := c.manifestBytes(a.Manifest)
 	if w := (*wantError)(nil); errors.As(err, &w) {
-		return nil, fmt.Errorf("manifest_upload: manifest: %w", err)
+		return nil, &argumentError{error: fmt.Errorf("manifest_upload: manifest: %w", err), name: "manifest", index: 1}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("manifest_upload: %w", err)
@@ -319,6 +319,9 @@ func (c *clientValue) upload(thread *starlark.Thread, a *uploadArgs) (starlark.V
 	if err != nil {
 		return nil, fmt.Errorf("upload: %w", err)
 	}
+	if err := checkDigest(a.Data, a.Digest); err != nil {
+		return nil, err
+	}
 	size := int64(-1)
 	if a.ContentLength != nil {
 		if size = *a.ContentLength; size < 0 {
@@ -332,6 +335,24 @@ func (c *clientValue) upload(thread *starlark.Thread, a *uploadArgs) (starlark.V
 	return makeStruct(starlark.StringDict{
 		"digest": starlark.String(desc.Digest), "size": starlark.MakeInt64(desc.Size), "content_length": starlark.MakeInt64(desc.Size),
 	}), nil
+}
+
+// checkDigest compares a digest with that of data in memory, so that a wrong one is found before anything is sent.
+func checkDigest(data dataArg, want string) error {
+	var bytes []byte
+	switch v := data.v.(type) {
+	case starlark.String:
+		bytes = []byte(v)
+	case starlark.Bytes:
+		bytes = []byte(v)
+	default:
+		return nil
+	}
+	dgst, err := digest.Parse(want)
+	if err != nil || dgst.Algorithm().FromBytes(bytes) == dgst {
+		return nil // what is malformed is refused elsewhere
+	}
+	return &argumentError{error: fmt.Errorf("upload: digest: the data has %q", dgst.Algorithm().FromBytes(bytes)), name: "digest", index: 2}
 }
 
 type mountArgs struct {

@@ -316,7 +316,7 @@ func checkSize(data dataArg, size *int64) error {
 		return nil
 	}
 	if size != nil && *size != n {
-		return fmt.Errorf("custom_file: size is %d, but data has %d bytes", *size, n)
+		return &argumentError{error: fmt.Errorf("custom_file: size is %d, but data has %d bytes", *size, n), name: "size", index: -1}
 	}
 	return nil
 }

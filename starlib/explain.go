@@ -98,6 +98,7 @@ func kindOf(err error) Kind {
 func (s *session) hintFor(err error) string {
 	var file *layer.Error
 	var answer *registry.Error
+	var step *build.StepError
 	switch {
 	case errors.As(err, &file) && errors.Is(file, fs.ErrNotExist) && !strings.HasPrefix(file.Source, "//"):
 		hint := s.relativeHint()
@@ -119,6 +120,8 @@ func (s *session) hintFor(err error) string {
 		return hint
 	case errors.As(err, &answer):
 		return answerHint(answer)
+	case errors.As(err, &step) && step.Op == "fetch" && errors.Is(err, content.ErrVerification):
+		return "something else is there now: look what it is, and write its digest if it is right"
 	}
 	return ""
 }
@@ -133,7 +136,11 @@ func answerHint(answer *registry.Error) string {
 		return fmt.Sprintf("if %s may be spoken to without TLS, run with --insecure-registry %s", host, host)
 	case answer.Status == tooManyRequests:
 		return fmt.Sprintf("%s limits how often it is asked: wait, log in with `imgscript login %s`, or name a mirror in the --registry-config", host, host)
-	case errors.Is(answer, content.ErrNotFound) && answer.Op == "read":
+	case answer.Status >= 500:
+		return fmt.Sprintf("that is a failure of %s itself: try again later, or ask those who run it", host)
+	case errors.Is(answer, content.ErrIncomplete):
+		return "what a manifest names has to be there before it: upload(), mount() or copy_blob() bring blobs"
+	case errors.Is(answer, content.ErrNotFound) && answer.Op == "read" && !strings.HasPrefix(answer.Subject, "blob "):
 		return fmt.Sprintf("check the spelling; what is private may look as if it were missing, so `imgscript login %s` may help", host)
 	case errors.Is(answer, syscall.ECONNREFUSED):
 		return fmt.Sprintf("nothing listens at %s: is the registry running, and is the port the right one?", host)

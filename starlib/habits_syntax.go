@@ -9,7 +9,7 @@ func statementHabits() []habit {
 		{"new", wonders, assigned + `new\s+\w`, "values are made by calls alone, without new"},
 		{"await", wonders, assigned + `await\s`, "there is nothing to await: what needs a result waits for it"},
 		{"async", wonders, assigned + `async\s`, "def makes a function; what is slow starts in the background by itself"},
-		{"declaration", wonders, `^\s*(?:const|let|var|val|auto)\s+\w`, "a variable is set by name = value alone"},
+		{"declaration", wonders, `^\s*(?:const|let|var|val|auto)\s+[\w{\[]`, "a variable is set by name = value alone"},
 		{"print statement", wonders, `^\s*(?:print|echo)\s+["'\w]`, "print is a function: print(x)"},
 		{"export", wonders, `^\s*(?:export|public)\s`, "every global name can be loaded; one that begins with _ cannot"},
 		{"function", wonders, `^\s*(?:function|func|fn|fun)\s`, "a function begins with def NAME(…): and its body is indented"},

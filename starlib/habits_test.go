@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"go.starlark.net/syntax"
 	"golang.org/x/tools/txtar"
 )
 
@@ -42,7 +43,11 @@ func TestHabits(t *testing.T) {
 				t.Errorf("%s: it has no error:\n%s", h.name, script)
 				continue
 			}
-			if name, hint := e.habit(); name != h.name || e.Hint != hint {
+			told := *e
+			if parsing := (syntax.Error{}); errors.As(e, &parsing) {
+				told.Msg = parsing.Msg // before it was put into plain words
+			}
+			if name, hint := told.habit(); name != h.name || e.Hint != hint {
 				t.Errorf("%s: got the row %q and\n%s", h.name, name, e.Detail())
 			}
 		}

@@ -15,12 +15,14 @@ import (
 // What to do about an error is said in one of four places, the first that has something to say: by the error itself (see hinter), by Error.hintFor in this file, which knows the
 // script and the names of the language, by the tables of habits, or, for errors of the engine, by session.hintFor.
 
-// addHints gives e, and the other errors of its file, the hints that they do not have.
+// addHints gives e, and the other errors of its file, the hints that they do not have, for which the words of the parser are looked at, and then
+// plain words in their place.
 func (e *Error) addHints(t *fileTexts) {
 	for _, one := range append([]*Error{e}, e.More...) {
 		if one.Hint == "" {
 			one.Hint = one.hintFor(t)
 		}
+		one.Msg = plainSyntax(one.Msg)
 	}
 }
 
@@ -47,17 +49,22 @@ func (e *Error) hintFor(t *fileTexts) string {
 // undefinedHint finds names of ours that an undefined one may be meant for; Starlark's message knows only those of the script.
 func (e *Error) undefinedHint(name string, t *fileTexts) string {
 	a, err := loadAPI()
-	if err != nil || strings.Contains(name, " ") {
+	if err != nil {
 		return ""
 	}
-	known := slices.Concat(a.globals(), slices.Sorted(maps.Keys(starlark.Universe)))
-	if near := nearest.Names(name, known); len(near) > 0 {
-		return "did you mean " + quoteAll(near, " or ") + "?"
-	}
-	if line := t.file(e.Step[0].File).setAt(name); line > e.Step[0].Line {
-		return fmt.Sprintf("%s is set further down, in line %d; move that up", name, line)
-	}
+	name, suggested, _ := strings.Cut(name, " ")
+	set := t.file(e.Step[0].File).globals()
+	known := slices.Concat(a.globals(), slices.Sorted(maps.Keys(starlark.Universe)), slices.Sorted(maps.Keys(set)))
+	near := nearest.Names(name, known)
 	switch {
+	case set[name] > e.Step[0].Line:
+		return fmt.Sprintf("%s is set further down, in line %d; move that up", name, set[name])
+	case len(near) > 0 && set[near[0]] > e.Step[0].Line:
+		return fmt.Sprintf("did you mean %q? it is set further down, in line %d; move that up", near[0], set[near[0]])
+	case len(near) > 0 && !strings.Contains(suggested, " "+near[0]+"?"):
+		return "did you mean " + quoteAll(near, " or ") + "?"
+	case suggested != "":
+		return ""
 	case a.byName["Image."+name] != nil:
 		return fmt.Sprintf("%s is called on an image: img.%s(…)", name, name)
 	case slices.Contains(a.attributesOf("Image"), name):
@@ -96,10 +103,8 @@ func (e *Error) calledHint(t *fileTexts) string {
 	if line := strings.TrimSpace(t.file(at.File).line(at.Line)); strings.HasPrefix(line, "def ") {
 		hint = fmt.Sprintf("it is `%s` at %s", strings.TrimSuffix(line, ":"), where)
 	}
-	if _, name, ok := strings.Cut(e.Msg, " got an unexpected keyword argument "); ok {
-		if near := nearest.Names(name, t.file(at.File).parametersAt(at)); len(near) > 0 {
-			hint = fmt.Sprintf("did you mean %s? ", quoteAll(near, " or ")) + hint
-		}
+	if near := nearest.Names(e.unexpected(), t.file(at.File).parametersAt(at)); len(near) > 0 {
+		hint = fmt.Sprintf("did you mean %s? ", quoteAll(near, " or ")) + hint
 	}
 	return hint
 }

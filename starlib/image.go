@@ -121,7 +121,7 @@ func (f *filesArg) Unpack(v starlark.Value) error {
 	case starlark.IterableMapping:
 		f.dict = v
 	default:
-		return wanted("a dict of sources by target, or a local path", v, "")
+		return wanted("a dict of sources by target, or a local path", v, `{"/app": "./dist"}`)
 	}
 	return nil
 }
@@ -172,7 +172,8 @@ func (i *imageValue) addFiles(thread *starlark.Thread, a *addFilesArgs) (starlar
 	}
 	opts, err := a.options()
 	if err != nil {
-		return nil, fmt.Errorf("add_files: %w", err)
+		name, _, _ := strings.Cut(err.Error(), " ") // that of the option comes first
+		return nil, &argumentError{error: fmt.Errorf("add_files: %w", err), name: name, index: -1}
 	}
 	files, err := i.files(a)
 	if err != nil {
@@ -205,7 +206,8 @@ func (i *imageValue) files(a *addFilesArgs) ([]build.File, error) {
 		}
 		f, err := i.fileAt(target, item[1])
 		if err != nil {
-			return nil, fmt.Errorf("files[%q]: %w", target, err)
+			path := fmt.Sprintf("[%q]", target)
+			return nil, &argumentError{error: fmt.Errorf("files%s: %w", path, err), name: "files", path: path}
 		}
 		files = append(files, f)
 	}

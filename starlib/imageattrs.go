@@ -148,10 +148,13 @@ func imageDict(name string) attribute[*imageValue] {
 // attrError says which attribute's value an error is about.
 func attrError(name string, err error) error {
 	bad := &argumentError{name: name}
-	if w := (*wantError)(nil); errors.As(err, &w) {
+	if inner := (*argumentError)(nil); errors.As(err, &inner) {
+		bad.path = inner.path
+	} else if w := (*wantError)(nil); errors.As(err, &w) {
 		bad.path = w.path
+		name += w.path
 	}
-	bad.error = fmt.Errorf("%s%s: %w", name, bad.path, err)
+	bad.error = fmt.Errorf("%s: %w", name, err)
 	return bad
 }
 
@@ -347,7 +350,7 @@ func healthcheck(v starlark.Value) (*image.Healthcheck, error) {
 			return nil, err
 		}
 		if err := setHealth(h, name, field); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, &argumentError{error: fmt.Errorf("%s: %w", name, err), path: "." + name}
 		}
 	}
 	if len(h.Test) == 0 {

@@ -54,25 +54,23 @@ func (f *fileText) openBracket(line, col int) (bracket, bool) {
 	return open[len(open)-1], true
 }
 
-// setAt is the last line in which a global name is set, or 0.
-func (f *fileText) setAt(name string) int {
+// globals are the names that the file sets at its top level, each with the last line that does.
+func (f *fileText) globals() map[string]int {
+	set := map[string]int{}
 	if f.tree == nil {
-		return 0
+		return set
 	}
-	line := 0
 	for _, stmt := range f.tree.Stmts {
 		switch stmt := stmt.(type) {
 		case *syntax.DefStmt:
-			if stmt.Name.Name == name {
-				line = int(stmt.Def.Line)
-			}
+			set[stmt.Name.Name] = int(stmt.Def.Line)
 		case *syntax.AssignStmt:
-			if id, ok := stmt.LHS.(*syntax.Ident); ok && id.Name == name {
-				line = int(id.NamePos.Line)
+			if name, ok := stmt.LHS.(*syntax.Ident); ok {
+				set[name.Name] = int(name.NamePos.Line)
 			}
 		}
 	}
-	return line
+	return set
 }
 
 // parametersAt are the names of the parameters of the function that is defined at a place.

@@ -1,12 +1,15 @@
 package starlib
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"golang.org/x/tools/txtar"
 
@@ -15,8 +18,13 @@ import (
 
 // TestPrograms runs testdata/program/*.txtar: proj/build.star, or what a comment line "run: FILE:FUNCTION" says, in the root that the other files are put into. What is
 // printed, warned of and saved, and the error in full are compared with the file want, for one job, two and sixteen.
-func TestPrograms(t *testing.T) {
-	files, err := filepath.Glob("testdata/program/*.txtar")
+func TestPrograms(t *testing.T) { runPrograms(t, "testdata/program/*.txtar", 1, 2, 16) }
+
+// TestWrongScripts runs testdata/wrong/*.txtar in the same way, for one job and sixteen: mistakes that people make, and what they read then.
+func TestWrongScripts(t *testing.T) { runPrograms(t, "testdata/wrong/*.txtar", 1, 16) }
+
+func runPrograms(t *testing.T, pattern string, jobs ...int) {
+	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) == 0 {
 		t.Fatal("no files", err)
 	}
@@ -25,12 +33,12 @@ func TestPrograms(t *testing.T) {
 			t.Parallel()
 			archive, err := txtar.ParseFile(file)
 			must(t, err)
-			for _, jobs := range []int{1, 2, 16} {
+			for k, jobs := range jobs {
 				w := newWorld(t, "write( "+string(txtar.Format(archive)))
 				w.engine = newTestEngine(t, jobs)
 				w.opts.Engine = w.engine
 				got := w.program(archive)
-				if *update && jobs == 1 {
+				if *update && k == 0 {
 					setFile(archive, "want", got)
 					must(t, writeTestFile(file, txtar.Format(archive)))
 				} else if want := fileOf(archive, "want"); got != want {
@@ -39,6 +47,19 @@ func TestPrograms(t *testing.T) {
 			}
 		})
 	}
+}
+
+// unmarked is a file as it is written to the root: with the bytes that editors would not keep in an archive.
+func unmarked(data []byte) []byte {
+	text, isUTF16 := strings.CutPrefix(string(data), "<UTF16>")
+	if isUTF16 {
+		var units []byte
+		for _, unit := range utf16.Encode([]rune("\ufeff" + text)) {
+			units = binary.LittleEndian.AppendUint16(units, unit)
+		}
+		return units
+	}
+	return []byte(strings.NewReplacer("<NUL>", "\x00", "<BOM>", "\ufeff", "<CR>", "\r", "<NBSP>", "\u00a0", "<E9>", "\xe9").Replace(text))
 }
 
 func fileOf(archive *txtar.Archive, name string) string {
@@ -64,7 +85,7 @@ func setFile(archive *txtar.Archive, name, data string) {
 func (w *world) program(archive *txtar.Archive) string {
 	for _, f := range archive.Files {
 		if f.Name != "want" {
-			must(w.t, writeTestFile(filepath.Join(w.root, filepath.FromSlash(f.Name)), f.Data))
+			must(w.t, writeTestFile(filepath.Join(w.root, filepath.FromSlash(f.Name)), unmarked(f.Data)))
 		}
 	}
 	servers := slices.DeleteFunc([]*registrytest.Server{w.reg, w.other}, func(s *registrytest.Server) bool { return s == nil })
@@ -76,6 +97,11 @@ func (w *world) program(archive *txtar.Archive) string {
 	for line := range strings.Lines(string(archive.Comment)) {
 		if run, ok := strings.CutPrefix(line, "run: "); ok {
 			file, function, _ = strings.Cut(strings.TrimSpace(run), ":")
+		}
+		if status, ok := strings.CutPrefix(line, "status: "); ok { // of all answers of REG
+			code, err := strconv.Atoi(strings.TrimSpace(status))
+			must(w.t, err)
+			w.reg.SetFaults(registrytest.Fault{Times: -1, Status: code})
 		}
 	}
 	if strings.Contains(string(archive.Comment), "--var") {
@@ -114,11 +140,17 @@ func (w *world) program(archive *txtar.Archive) string {
 	} else if err != nil {
 		w.t.Errorf("%v is no *Error", err)
 	}
-	text := strings.ReplaceAll(b.String(), w.root, "ROOT")
+	text := strings.NewReplacer(w.root, "ROOT", filepath.Dir(w.root), "ABOVE").Replace(b.String())
 	for name, s := range map[string]*registrytest.Server{"REG": w.reg, "OTHER": w.other} {
 		if s != nil {
 			text = strings.ReplaceAll(text, s.Host, name)
 		}
+	}
+	if w.files != nil {
+		text = strings.ReplaceAll(text, w.files.URL, "FILES")
+	}
+	if w.secure != nil {
+		text = strings.ReplaceAll(text, strings.TrimPrefix(w.secure.URL, "https://"), "SECURE")
 	}
 	return text
 }

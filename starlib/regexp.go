@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -51,7 +52,7 @@ func (p *pattern) Unpack(v starlark.Value) error {
 	re, err := regexp.Compile(s)
 	if e := (*syntax.Error)(nil); errors.As(err, &e) {
 		err = fmt.Errorf("%s: %q", e.Code, e.Expr)
-		if e.Code == syntax.ErrInvalidPerlOp || e.Code == syntax.ErrInvalidEscape {
+		if slices.Contains([]syntax.ErrorCode{syntax.ErrInvalidPerlOp, syntax.ErrInvalidEscape, syntax.ErrInvalidNamedCapture}, e.Code) {
 			err = withHint(err, "patterns are RE2's, without look-arounds and backreferences; write them as raw strings: r\"\\d+\"")
 		}
 	}

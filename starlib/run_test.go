@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -79,6 +81,7 @@ type world struct {
 	root       string
 	reg, other *registrytest.Server
 	files      *httptest.Server // for fetch
+	secure     *httptest.Server // with a certificate that nobody knows
 	engine     *build.Engine
 	opts       Options
 	printed    []string
@@ -109,6 +112,12 @@ func newWorld(t testing.TB, script string) *world {
 	if strings.Contains(script, "FILES") {
 		w.files = httptest.NewServer(http.HandlerFunc(serveFile))
 		t.Cleanup(w.files.Close)
+	}
+	if strings.Contains(script, "SECURE") {
+		w.secure = httptest.NewUnstartedServer(http.NotFoundHandler())
+		w.secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+		w.secure.StartTLS()
+		t.Cleanup(w.secure.Close)
 	}
 	w.opts = Options{
 		Root: w.root, Engine: w.engine, Predeclared: w.predeclared(), Vars: map[string]string{},

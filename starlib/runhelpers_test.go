@@ -18,7 +18,7 @@ import (
 	"github.com/imgscript/imgscript/core/registry/registrytest"
 )
 
-// predeclared are the names of tests: REG, OTHER (which wants ann's password) and FILES, hosts; assert, of starlarktest; and what looks at the registries
+// predeclared are the names of tests: REG, OTHER (which wants ann's password) and FILES and SECURE (whose certificate nobody knows), hosts; assert, of starlarktest; and what looks at the registries
 // behind the back of the script:
 //
 //	remote_tags("HOST/repo")             tags, sorted
@@ -44,6 +44,9 @@ func (w *world) predeclared() starlark.StringDict {
 	}
 	if w.files != nil {
 		names["FILES"] = starlark.String(w.files.URL)
+	}
+	if w.secure != nil {
+		names["SECURE"] = starlark.String(strings.TrimPrefix(w.secure.URL, "https://"))
 	}
 	for name, fn := range map[string]func(args []string, last starlark.Value) (starlark.Value, error){
 		"remote_tags":     w.remoteTags,

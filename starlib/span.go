@@ -113,7 +113,7 @@ func (e *Error) spanOfCall(call *syntax.CallExpr) span {
 	if strings.HasPrefix(e.Msg, "invalid call of non-function ") {
 		return spanOfNode(name)
 	}
-	if _, keyword, ok := strings.Cut(e.Msg, " got an unexpected keyword argument "); ok && e.called != nil {
+	if keyword := e.unexpected(); keyword != "" {
 		if arg := (&argumentError{name: keyword, index: -1, keyword: true}).among(call.Args); arg != nil {
 			return spanOfNode(arg)
 		}
@@ -127,6 +127,12 @@ func (e *Error) spanOfCall(call *syntax.CallExpr) span {
 		}
 	}
 	return between(syntax.Start(name), behind(call.Rparen))
+}
+
+// unexpected is the name of an argument that a function of the script does not have, or "".
+func (e *Error) unexpected() string {
+	_, keyword, _ := strings.Cut(e.Msg, " got an unexpected keyword argument ")
+	return strings.Trim(keyword, `"`)
 }
 
 // subject is the argument that the whole call is about, where it fails later: the base of an image, the only source of files.
@@ -187,7 +193,7 @@ type argumentError struct {
 	name    string // of the parameter
 	index   int    // of the argument, if it is given by its place
 	keyword bool   // the name itself is wrong, not the value
-	path    string // within the value: `[2]`, `["Env"]`; "" is all of it
+	path    string // within the value: `[2]`, `["Env"]`, `.test`; "" is all of it
 }
 
 func (a *argumentError) Unwrap() error { return a.error }
@@ -196,12 +202,17 @@ func (a *argumentError) Unwrap() error { return a.error }
 // no saying.
 func (e *Error) culprit(args []syntax.Expr) syntax.Expr {
 	var bad *argumentError
-	if errors.As(e.err, &bad) {
-		if arg := bad.among(args); arg != nil {
-			return arg
-		}
+	if !errors.As(e.err, &bad) {
+		return e.quoted(args)
 	}
-	return e.quoted(args)
+	arg := bad.among(args)
+	if arg == nil {
+		return e.quoted(args)
+	}
+	if part := e.quoted([]syntax.Expr{arg}); bad.name != "" && bad.path == "" && part != nil {
+		return part // of a list, say
+	}
+	return arg
 }
 
 func (a *argumentError) among(args []syntax.Expr) syntax.Expr {
@@ -229,7 +240,7 @@ func (a *argumentError) among(args []syntax.Expr) syntax.Expr {
 	return nil
 }
 
-var pathStep = regexp.MustCompile(`^\[(\d+|"(?:[^"\\]|\\.)*")\]`)
+var pathStep = regexp.MustCompile(`^(?:\[(\d+|"(?:[^"\\]|\\.)*")\]|\.(\w+))`)
 
 // within follows a path into a value as far as it is written out.
 func within(x syntax.Expr, path string) syntax.Expr {
@@ -238,7 +249,7 @@ func within(x syntax.Expr, path string) syntax.Expr {
 		if step == nil {
 			return x
 		}
-		next := element(x, step[1])
+		next := element(x, step[1]+step[2])
 		if next == nil {
 			return x
 		}
@@ -246,7 +257,7 @@ func within(x syntax.Expr, path string) syntax.Expr {
 	}
 }
 
-// element is what a list or dict that is written out has at an index or key, or nil.
+// element is what a list, dict or struct that is written out has at an index, key or name, or nil.
 func element(x syntax.Expr, key string) syntax.Expr {
 	var list []syntax.Expr
 	switch x := x.(type) {
@@ -256,6 +267,8 @@ func element(x syntax.Expr, key string) syntax.Expr {
 		list = x.List
 	case *syntax.TupleExpr:
 		list = x.List
+	case *syntax.CallExpr:
+		return (&argumentError{name: key, index: -1}).among(x.Args)
 	case *syntax.DictExpr:
 		for _, entry := range x.List {
 			entry := entry.(*syntax.DictEntry)
@@ -300,14 +313,14 @@ func (e *Error) quoted(args []syntax.Expr) syntax.Expr {
 
 // mentions returns where the message has a text of the script, in quotes or as a word or path of its own, or -1.
 func (e *Error) mentions(text string) int {
-	_, reason, _ := strings.Cut(e.Msg, ": ") // behind what was done
 	var file *layer.Error
-	if text != "" && errors.As(e.err, &file) && file.Source == text {
+	if text != "" && errors.As(e.err, &file) && (file.Source == text || file.Path == text) {
 		return 0
 	}
-	if i := strings.Index(reason, strconv.Quote(text)); i >= 0 {
+	if i := strings.Index(e.Msg, strconv.Quote(text)); i >= 0 {
 		return i
 	}
+	_, reason, _ := strings.Cut(e.Msg, ": ") // behind what was done
 	if len(text) < 2 {
 		return -1
 	}
@@ -318,7 +331,7 @@ func (e *Error) mentions(text string) int {
 		}
 		start, end := from+i, from+i+len(text)
 		if (start == 0 || strings.ContainsRune(" \"'(", rune(reason[start-1]))) && (end == len(reason) || strings.ContainsRune(" \"'):,;\n", rune(reason[end]))) {
-			return start
+			return len(e.Msg) - len(reason) + start
 		}
 		from = start + 1
 	}

@@ -85,12 +85,12 @@ func (b *base) resolve() *Future[root] {
 
 func (b *base) resolveLocked() *Future[root] {
 	if b.root == nil {
-		saves := b.run.earlierThan(b.ref)
+		saves, others := b.run.earlierThan(b.ref), b.run.earlierTo(b.run.locationOf(b.ref))
 		var needs []*step
 		if b.ref.Digest == "" {
 			needs = saves
 		}
-		b.root = async(b.run, b.at, "image", false, needs, func(ctx context.Context, _ *step) (root, error) { return b.note(b.readRoot(ctx, saves)) })
+		b.root = async(b.run, b.at, "image", false, needs, func(ctx context.Context, _ *step) (root, error) { return b.note(b.readRoot(ctx, saves, others)) })
 	}
 	return b.root
 }
@@ -119,8 +119,9 @@ func (b *base) image() *Future[*image.Image] {
 	return b.picked
 }
 
-// readRoot resolves the reference, which may be the result of earlier saves.
-func (b *base) readRoot(ctx context.Context, saves earlier) (root, error) {
+// readRoot resolves the reference, which may be the result of earlier saves. What is not there is looked for again after all others to its repository, so that the error does
+// not depend on how far they are.
+func (b *base) readRoot(ctx context.Context, saves, others earlier) (root, error) {
 	from := root{locked: b.lockName(saves)}
 	if err := b.run.lock.mayAsk(from.locked); err != nil {
 		return root{}, err
@@ -130,10 +131,11 @@ func (b *base) readRoot(ctx context.Context, saves earlier) (root, error) {
 		return root{}, err
 	}
 	watch := b.run.events.begin("base "+b.ref.String(), -1)
-	if from.locked != "" {
-		from.desc, from.data, err = b.run.lock.read(ctx, b, repo, from.locked)
-	} else {
-		from.desc, from.data, err = saves.read(ctx, repo, b.ref)
+	from.desc, from.data, err = b.read(ctx, repo, saves, from.locked)
+	if len(others) > len(saves) && errors.Is(err, content.ErrNotFound) {
+		if err = others.wait(ctx); err == nil {
+			from.desc, from.data, err = b.read(ctx, repo, saves, from.locked)
+		}
 	}
 	watch.end(short(from.desc.Digest), err)
 	if err != nil {
@@ -162,6 +164,14 @@ func (b *base) whole(ctx context.Context) (root, error) {
 		err = b.run.lock.takeWhole(ctx, from)
 	}
 	return from, err
+}
+
+// read reads the document that the reference names: by the lock, if that has a say in it.
+func (b *base) read(ctx context.Context, repo content.Repository, saves earlier, locked string) (content.Descriptor, []byte, error) {
+	if locked != "" {
+		return b.run.lock.read(ctx, b, repo, locked)
+	}
+	return saves.read(ctx, repo, b.ref)
 }
 
 func (b *base) named(err error) error { return named(b.ref, err) }
