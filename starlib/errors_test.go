@@ -226,12 +226,12 @@ func TestFrameString(t *testing.T) {
 
 // FuzzErrorDetail: whatever a source line and a message hold, nothing that a terminal acts on comes out, and Error is one line.
 func FuzzErrorDetail(f *testing.F) {
-	f.Add("img.add_files({\"/app\": \"./dist\"})", 14, "no such file")
-	f.Add("\tä\u0301あ = bad()\x1b", 9, "a\nb\x00")
-	f.Add(strings.Repeat("あ", 300), 200, "")
-	f.Fuzz(func(t *testing.T, source string, col int, msg string) {
+	f.Add("img.add_files({\"/app\": \"./dist\"})", 14, 20, "no such file")
+	f.Add("\tä\u0301あ = bad()\x1b", 9, 5, "a\nb\x00")
+	f.Add(strings.Repeat("あ", 300), 200, 400, "")
+	f.Fuzz(func(t *testing.T, source string, col, end int, msg string) {
 		source = strings.ReplaceAll(source, "\n", "")
-		e := &Error{Msg: msg, Step: []Frame{{File: "f", Line: 1, Col: col, Source: source}}}
+		e := &Error{Msg: msg, Step: []Frame{{File: "f", Line: 1, Col: col, EndLine: 1, EndCol: end, Source: source}}}
 		detail := e.Detail()
 		for _, r := range detail {
 			if r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 {

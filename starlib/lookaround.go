@@ -20,7 +20,7 @@ func closing(kind rune) rune {
 func (f *fileText) openBracket(line, col int) (bracket, bool) {
 	var open []bracket
 	quote := "" // that of the text of several lines that goes on
-	for n := 1; n <= line; n++ {
+	for n := 1; n <= min(line, len(f.lines)); n++ {
 		text := f.line(n)
 		if n == line {
 			text = head(text, col)

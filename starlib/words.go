@@ -25,6 +25,7 @@ func words(line string) [][2]int {
 // wordAt finds the word that an error of the parser is about. What the parser wonders about it has read already: the position is then that behind the word. The end of a line or of the file is
 // shown behind the last word before it.
 func (f *fileText) wordAt(line, col int, msg string) span {
+	line = min(line, len(f.lines)+1)
 	if strings.TrimSpace(head(f.line(line), col)) == "" && atEnd(msg) || line > len(f.lines) {
 		for line--; line > 0 && strings.TrimSpace(f.line(line)) == ""; line-- {
 		}
