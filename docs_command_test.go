@@ -66,7 +66,7 @@ func runCommands(t *testing.T, b block) {
 	}
 }
 
-// printed is what commands of the program print on a machine with the files of testdata/home.txtar.
+// printed is what commands of the program print on a machine with the files of testdata/home.txtar. One with 2>&1 behind it fails, and prints its error.
 func printed(t *testing.T, lines string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -79,10 +79,18 @@ func printed(t *testing.T, lines string) string {
 		if words[0] != "imgscript" {
 			t.Fatalf("nobody knows what this prints: %s", line)
 		}
+		last := len(words) - 1
+		fails := words[last] == "2>&1"
+		if fails {
+			words = words[:last]
+		}
 		cmd := exec.Command(program, words[1:]...)
 		cmd.Dir, cmd.Stdout = dir, &out
+		if fails {
+			cmd.Stderr = &out
+		}
 		cmd.Env = []string{"HOME=" + dir + "/home/ann", "XDG_RUNTIME_DIR=" + dir + "/run/user/1000", "PATH=" + dir + "/bin:/usr/bin:/bin"}
-		if err := cmd.Run(); err != nil {
+		if err := cmd.Run(); (err != nil) != fails {
 			t.Errorf("%s: %v", line, err)
 		}
 	}

@@ -24,7 +24,10 @@ func newRunCommand() *cobra.Command {
 		Long: `run runs a script, or loads it and calls one of its functions. It prints "reference@digest" for each saved image.
 
 Exit codes: 0 done, 1 the script failed, 2 usage, 3 registry or network, 4 credentials refused,
-5 lock, hermeticity or permission, 130 interrupted.`,
+5 lock, hermeticity or permission, 130 interrupted.
+
+--error-format json writes an error as one object in a line on stderr: kind, exit_code, message, hint, position (file, line, column, end_line,
+end_column, source), frames, needed_by (what, frames), undone, more (message, hint, position).`,
 		Example: `  imgscript run build.star
   imgscript run build.star:release --var version=1.4.2 --secret token=env:REGISTRY_TOKEN`,
 		Args:              exactlyOne("a script's file"),
