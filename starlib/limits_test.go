@@ -56,24 +56,24 @@ func TestLimits(t *testing.T) {
 		},
 		"source": {Limits{SourceBytes: 20}, "x = 1", "x = 'a long text is in here'", "", "proj/build.star has more than 20 bytes", "--max-source-bytes"},
 		"read_file": {
-			Limits{BlobBytes: 1}, "read_file('//empty')", "x = read_file('conf/a.json')", "proj/build.star:1:14", "conf/a.json has more than 1 bytes", "--max-blob-bytes",
+			Limits{BlobBytes: 1}, "read_file('//empty')", "x = read_file('conf/a.json')", "proj/build.star:1:15", "conf/a.json has more than 1 bytes", "--max-blob-bytes",
 		},
-		"blob":          {Limits{BlobBytes: 10}, "", blob + "b.blob(d)", "proj/build.star:3:7", "has more than 10 bytes", "--max-blob-bytes"},
-		"blob asked":    {Limits{BlobBytes: 10}, "", blob + "b.blob(d, max_bytes = 1000000)", "proj/build.star:3:7", "has more than 10 bytes", "--max-blob-bytes"},
-		"json.decode":   {Limits{JSONBytes: 10}, "json.decode('[1,2,3,4]')", "json.decode('[1,2,3,4,5]')", "proj/build.star:1:12", "the JSON text has more than 10 bytes", "--max-json-bytes"},
-		"json.encode":   {Limits{JSONBytes: 10}, "json.encode('123456')", "json.encode('1234567890')", "proj/build.star:1:12", "the JSON text has more than 10 bytes", "--max-json-bytes"},
-		"json.indent":   {Limits{JSONBytes: 50}, "json.indent('[1]')", "json.indent('[[1,2,3]]', indent = 20 * ' ')", "proj/build.star:1:12", "the JSON text has more than 50 bytes", "--max-json-bytes"},
-		"encode_indent": {Limits{JSONBytes: 50}, "json.encode_indent([1])", "json.encode_indent([[1, 2, 3]], indent = 20 * ' ')", "proj/build.star:1:19", "the JSON text has more than 50 bytes", "--max-json-bytes"},
+		"blob":          {Limits{BlobBytes: 10}, "", blob + "b.blob(d)", "proj/build.star:3:3", "has more than 10 bytes", "--max-blob-bytes"},
+		"blob asked":    {Limits{BlobBytes: 10}, "", blob + "b.blob(d, max_bytes = 1000000)", "proj/build.star:3:3", "has more than 10 bytes", "--max-blob-bytes"},
+		"json.decode":   {Limits{JSONBytes: 10}, "json.decode('[1,2,3,4]')", "json.decode('[1,2,3,4,5]')", "proj/build.star:1:6", "the JSON text has more than 10 bytes", "--max-json-bytes"},
+		"json.encode":   {Limits{JSONBytes: 10}, "json.encode('123456')", "json.encode('1234567890')", "proj/build.star:1:6", "the JSON text has more than 10 bytes", "--max-json-bytes"},
+		"json.indent":   {Limits{JSONBytes: 50}, "json.indent('[1]')", "json.indent('[[1,2,3]]', indent = 20 * ' ')", "proj/build.star:1:6", "the JSON text has more than 50 bytes", "--max-json-bytes"},
+		"encode_indent": {Limits{JSONBytes: 50}, "json.encode_indent([1])", "json.encode_indent([[1, 2, 3]], indent = 20 * ' ')", "proj/build.star:1:6", "the JSON text has more than 50 bytes", "--max-json-bytes"},
 		"print": {
-			Limits{PrintBytes: 10}, "print('12345678')", "print('1234')\nprint('123456')\nfail('not here')", "proj/build.star:2:6", "the script prints more than 10 bytes", "--max-print-bytes",
+			Limits{PrintBytes: 10}, "print('12345678')", "print('1234')\nprint('123456')\nfail('not here')", "proj/build.star:2:1", "the script prints more than 10 bytes", "--max-print-bytes",
 		},
 		"files of a layer": {
 			Limits{LayerFiles: 3}, "image('scratch').add_files({'/%d' % i: custom_file('') for i in range(3)}).digest", "image('scratch').add_files({'/%d' % i: custom_file('') for i in range(4)}).digest",
-			"proj/build.star:1:27", "add_files: the layer has more than 3 files", "--max-layer-files",
+			"proj/build.star:1:18", "add_files: the layer has more than 3 files", "--max-layer-files",
 		},
 		"bytes of a layer": {
 			Limits{LayerBytes: 3000}, "image('scratch').add_files({'/a': custom_file(3000 * 'x')}).digest", "image('scratch').add_files({'/a': custom_file(3001 * 'x')}).digest",
-			"proj/build.star:1:27", "add_files: the layer has more than 3000 bytes", "--max-layer-bytes",
+			"proj/build.star:1:18", "add_files: the layer has more than 3000 bytes", "--max-layer-bytes",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -122,7 +122,7 @@ func TestModulesLimit(t *testing.T) {
 		if ok != (err == nil) {
 			t.Errorf("%d modules: %v", modules, err)
 		}
-		if e := (*Error)(nil); !ok && (!errors.As(err, &e) || !errors.Is(err, build.ErrLimit) || e.Step[0].String() != "proj/build.star:3:1" || e.Hint != "--max-modules sets the limit") {
+		if e := (*Error)(nil); !ok && (!errors.As(err, &e) || !errors.Is(err, build.ErrLimit) || e.Step[0].String() != "proj/build.star:3:6" || e.Hint != "--max-modules sets the limit") {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -167,7 +167,7 @@ func TestTimeLimit(t *testing.T) {
 
 // TestSwallowed: what a built-in says of the limit cannot be made into something else.
 func TestSwallowed(t *testing.T) {
-	limited(t, Limits{Steps: 10000}, "x = json.decode('[' + 100000 * '1,' + '1]', 5)\nfor i in range(10):\n    print(i)", "proj/build.star:1:16", "the script takes more than 10000 steps", "--max-steps")
+	limited(t, Limits{Steps: 10000}, "x = json.decode('[' + 100000 * '1,' + '1]', 5)\nfor i in range(10):\n    print(i)", "proj/build.star:1:10", "the script takes more than 10000 steps", "--max-steps")
 }
 
 // TestUnlimited: negative numbers are no limits.
