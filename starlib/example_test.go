@@ -158,6 +158,6 @@ func ExampleLimits() {
 	fmt.Println(err)
 	fmt.Println(errors.Is(err, build.ErrLimit))
 	// Output:
-	// build.star:1:16: json.encode: the script takes more than 10000 steps, which is the limit
+	// build.star:1:10: json.encode: the script takes more than 10000 steps, which is the limit
 	// true
 }

@@ -117,8 +117,8 @@ func (e *Error) hiddenNameHint() string {
 	var name string
 	if strings.HasPrefix(e.Msg, "invalid call of non-function ") {
 		before, after := splitColumn(e.Step[0].Source, e.Step[0].Col)
-		if name, _ = splitColumn(after, e.Step[0].EndCol-e.Step[0].Col+1); strings.HasSuffix(before, ".") {
-			return "" // an attribute
+		if m := nameBehind.FindStringSubmatch(before + nameAhead.FindString(after)); m != nil {
+			name = m[1]
 		}
 	} else if rest, ok := strings.CutSuffix(e.Msg, " referenced before assignment"); ok {
 		name = rest[strings.LastIndex(rest, " ")+1:]
@@ -128,6 +128,9 @@ func (e *Error) hiddenNameHint() string {
 	}
 	return fmt.Sprintf("the script has a variable %s, which hides the built-in %s here; give it another name", name, name)
 }
+
+// nameBehind is the name that a text ends in, behind which a call may begin, if that is no attribute; nameAhead the one that it begins with.
+var nameBehind, nameAhead = regexp.MustCompile(`(?:^|[^\w.])(\w+)\s*$`), regexp.MustCompile(`^\w*`)
 
 // bracketHint finds the bracket that makes the parser wonder about what comes later.
 func (e *Error) bracketHint(t *fileTexts) string {

@@ -61,15 +61,18 @@ func Parse(name string, text []byte) (*syntax.File, error) {
 // there; it may be nil. nil stays nil.
 func ExplainText(err error, source func(name string) []byte) *Error { return asError(err, source) }
 
-// ErrorAt makes an error of what a tool found in the text of scripts, as a run would show it. The first place is where it is, the others are what led there. A hint that err
-// carries is kept; else it gets one if there is one for its message. source is as for [ExplainText].
-func ErrorAt(err error, places []syntax.Position, source func(name string) []byte) *Error {
+// ErrorAt makes an error of what a tool found in the text of scripts, as a run would show it. The first place is where the text to blame begins, and end is behind it, zero if that is not
+// known; the other places are what led there. A hint that err carries is kept; else it gets one if there is one for its message. source is as for [ExplainText].
+func ErrorAt(err error, places []syntax.Position, end syntax.Position, source func(name string) []byte) *Error {
 	e := &Error{Kind: KindScript, Msg: err.Error(), Hint: hintOf(err), err: err}
 	if known := (*Error)(nil); e.Hint == "" && errors.As(err, &known) {
 		e.Hint = known.Hint
 	}
 	for _, pos := range places {
 		e.Step = append(e.Step, frameAt(pos))
+	}
+	if len(e.Step) > 0 {
+		e.Step[0].EndLine, e.Step[0].EndCol = int(end.Line), int(end.Col)
 	}
 	return asError(e, source)
 }

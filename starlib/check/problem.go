@@ -19,31 +19,31 @@ func (c *checker) report(rule Rule, at syntax.Node, err error) {
 // reportSpan adds a problem about a span of a file, and where that file is loaded if that is why it is one.
 func (c *checker) reportSpan(rule Rule, start, end syntax.Position, err error, loadedAt ...syntax.Position) {
 	places := append([]syntax.Position{start}, loadedAt...)
-	c.add(rule, starlib.ErrorAt(err, places, c.linesOf(places)), end)
+	c.add(rule, starlib.ErrorAt(err, places, end, c.linesOf(places)))
 }
 
 // reportAll adds what parsing or resolving a file found.
 func (c *checker) reportAll(m *module, rule Rule, err error) {
-	first := starlib.ExplainText(err, nil)
+	first := starlib.ExplainText(err, func(string) []byte { return m.text })
 	for _, e := range append([]*starlib.Error{first}, first.More...) {
-		line, col := 1, 1
+		at := starlib.Frame{Line: 1, Col: 1}
 		if len(e.Step) > 0 {
-			line, col = e.Step[0].Line, e.Step[0].Col
+			at = e.Step[0]
 		}
-		at := syntax.MakePosition(&m.name, int32(line), int32(col))
-		places := []syntax.Position{at}
-		c.add(rule, starlib.ErrorAt(&starlib.Error{Msg: e.Msg, Hint: e.Hint}, places, c.linesOf(places)), syntax.Position{})
+		places := []syntax.Position{syntax.MakePosition(&m.name, int32(at.Line), int32(at.Col))}
+		end := syntax.MakePosition(&m.name, int32(at.EndLine), int32(at.EndCol))
+		c.add(rule, starlib.ErrorAt(&starlib.Error{Msg: e.Msg, Hint: e.Hint}, places, end, c.linesOf(places)))
 	}
 }
 
 // add adds a problem. Where its end is not known, the span is the word that begins there, or one rune.
-func (c *checker) add(rule Rule, e *starlib.Error, end syntax.Position) {
+func (c *checker) add(rule Rule, e *starlib.Error) {
 	for i := range e.Step {
 		e.Step[i].File = c.opts.Prefix + e.Step[i].File
 	}
 	at := e.Step[0]
-	p := Problem{Rule: rule, File: at.File, Line: at.Line, Col: at.Col, EndLine: int(end.Line), EndCol: int(end.Col), Message: e.Msg, Hint: e.Hint, err: e}
-	if !end.IsValid() {
+	p := Problem{Rule: rule, File: at.File, Line: at.Line, Col: at.Col, EndLine: at.EndLine, EndCol: at.EndCol, Message: e.Msg, Hint: e.Hint, err: e}
+	if p.EndLine == 0 {
 		p.EndLine, p.EndCol = at.Line, at.Col+max(1, wordAt(at.Source, at.Col))
 	}
 	c.problems = append(c.problems, p)

@@ -72,7 +72,7 @@ func TestAll(t *testing.T) {
 
 func TestNotStarlark(t *testing.T) {
 	_, err := Source("a.star", []byte("x = 1\ny = (\n"))
-	if e := (*starlib.Error)(nil); !errors.As(err, &e) || len(e.Step) == 0 || e.Step[0].String() != "a.star:3:1" {
+	if e := (*starlib.Error)(nil); !errors.As(err, &e) || len(e.Step) == 0 || e.Step[0].String() != "a.star:2:6" {
 		t.Errorf("got %v", err)
 	}
 }
