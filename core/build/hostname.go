@@ -35,7 +35,7 @@ func parseHost(s string) (hostName, error) {
 		return hostName{}, err
 	}
 	name = strings.TrimSuffix(name, ".")
-	if addr, err := netip.ParseAddr(name); err == nil {
+	if addr, err := netip.ParseAddr(name); err == nil && (addr.Zone() == "" || isDomain(addr.Zone())) {
 		return hostName{addr.Unmap().String(), port, true}, nil
 	}
 	if !isDomain(name) {
