@@ -112,7 +112,7 @@ func (r *Run) keychain(m auth.Map) (auth.Keychain, error) {
 	if len(bad) > 0 {
 		return nil, errors.Join(bad...)
 	}
-	keychain, err := mine.Keychain(&auth.MapOptions{Client: r.engine.tokens, AllowServer: r.mayReachURL})
+	keychain, err := mine.Keychain(&auth.MapOptions{Client: r.engine.tokens, AllowServer: r.mayExchange})
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ var ErrPolicy = errors.New("not allowed")
 // plain HTTP) and without a dot at their end, an address in its shortest text, IPv6 in brackets, and docker.io for all hosts of Docker Hub.
 //
 // Where a host that may be spoken to leads, to its token server, its storage or its mirrors in the configuration, is not asked: package registry holds it to its
-// own rules. The URLs of foreign layers, and the servers that key files name, are hosts of their own, and so is a Docker daemon, by the name docker-daemon.
+// own rules. The URLs of foreign layers, and the servers that key files name but for Google's, are hosts of their own, and so is a Docker daemon, by the name docker-daemon.
 type Policy struct {
 	Read func(path string) error       // a file or directory outside the root
 	Out  func(path string) error       // the directory of a layout to be written
@@ -134,6 +134,14 @@ func (r *Run) mayReachURL(u *url.URL) error {
 		host = strings.TrimSuffix(host, ":80")
 	}
 	return r.mayReach(host)
+}
+
+// mayExchange asks for the server to which a key is sent for a token. Google's own is not asked for: it is the token server of the registries that keys are for.
+func (r *Run) mayExchange(server *url.URL) error {
+	if server.Scheme == "https" && server.Host == "oauth2.googleapis.com" {
+		return nil
+	}
+	return r.mayReachURL(server)
 }
 
 // mayUse asks for a registry repository, or for an image of a Docker daemon, which counts as a host of the name of its transport. In a run that is hermetic, being

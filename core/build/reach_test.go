@@ -248,22 +248,30 @@ func TestPermissionsAreAskedAtEachCall(t *testing.T) {
 	}
 }
 
-// TestPermittedKeyServers: a key in an auth map names the server that it is sent to, which is asked for as a host.
+// TestPermittedKeyServers: a key in an auth map names the server that it is sent to, which is asked for as a host, but for Google's own.
 func TestPermittedKeyServers(t *testing.T) {
-	key := fmt.Appendf(nil, `{"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":%q,"token_uri":"https://tokens.example/token"}`, canary)
-	for net, allowed := range map[string]bool{"tokens.example": true, "more.example": false} {
+	for _, c := range []struct {
+		server, net string
+		allowed     bool
+	}{
+		{"https://tokens.example/token", "tokens.example", true}, {"https://tokens.example/token", "more.example", false}, {"https://oauth2.googleapis.com/token", "more.example", true},
+		{"http://oauth2.googleapis.com/token", "more.example", false}, {"https://oauth2.googleapis.com:8443/token", "more.example", false}, {"https://oauth2.googleapis.com@tokens.example/token", "more.example", false},
+	} {
 		f := newForeign(t)
-		f.Handle("tokens.example", func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "application/json")
-			io.WriteString(w, `{"access_token":"t","token_type":"Bearer","expires_in":3600}`)
-		})
-		err := f.do(t.Context(), policyOf(t, build.Permissions{Net: []string{"gcr.io", net}}, "/"), func(r *build.Run) error {
+		for _, host := range []string{"tokens.example", "oauth2.googleapis.com", "oauth2.googleapis.com:8443"} {
+			f.Handle(host, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				io.WriteString(w, `{"access_token":"t","token_type":"Bearer","expires_in":3600}`)
+			})
+		}
+		key := fmt.Appendf(nil, `{"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":%q,"token_uri":%q}`, canary, c.server)
+		err := f.do(t.Context(), policyOf(t, build.Permissions{Net: []string{"gcr.io", c.net}}, "/"), func(r *build.Run) error {
 			_, err := r.Credential("gcr.io/app", auth.Map{"gcr.io": {Credentials: key}})
 			return err
 		})
 		asked := f.hostsAsked()
-		if allowed && (err != nil || !slices.Equal(asked, []string{"tokens.example"})) || !allowed && (!errors.Is(err, build.ErrPolicy) || len(asked) > 0) {
-			t.Errorf("with %s: got %v; %v were asked", net, err, asked)
+		if c.allowed && (err != nil || len(asked) != 1) || !c.allowed && (!errors.Is(err, build.ErrPolicy) || len(asked) > 0) {
+			t.Errorf("%s with %s: got %v; %v were asked", c.server, c.net, err, asked)
 		}
 	}
 }
