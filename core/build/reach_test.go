@@ -149,6 +149,41 @@ func TestPermittedTokenServers(t *testing.T) {
 	}
 }
 
+// TestPermittedUploads: where a registry that may be pushed to wants to have a blob is held to the rules of the registry client too.
+func TestPermittedUploads(t *testing.T) {
+	policy := policyOf(t, build.Permissions{Net: []string{"up.example"}, Push: []string{"up.example/app"}}, "/")
+	for to, allowed := range map[string]bool{"https://store.example/1": true, "/v2/app/blobs/uploads/1": true, "https://10.0.0.1/1": false, "https://169.254.169.254/1": false, "http://store.example/1": false} {
+		f := newForeign(t)
+		take := func(w http.ResponseWriter, r *http.Request) {
+			switch r.Method {
+			case http.MethodPost:
+				w.Header().Set("Location", to)
+				w.WriteHeader(http.StatusAccepted)
+			case http.MethodPatch:
+				w.Header().Set("Location", r.URL.String())
+				w.WriteHeader(http.StatusAccepted)
+			case http.MethodPut:
+				w.WriteHeader(http.StatusCreated)
+			default:
+				http.NotFound(w, r)
+			}
+		}
+		for _, host := range []string{"up.example", "store.example", "10.0.0.1", "169.254.169.254"} {
+			f.Handle(host, take)
+		}
+		err := f.do(t.Context(), policy, func(r *build.Run) error {
+			c, err := r.Client("up.example/app", nil, true)
+			if err == nil {
+				_, err = c.Upload(at("upload"), build.BytesBlob("text", []byte("x")), -1, "")
+			}
+			return err
+		})
+		if asked := f.hostsAsked(); (err == nil) != allowed || !allowed && !slices.Equal(asked, []string{"up.example"}) {
+			t.Errorf("uploads to %s: got %v; %v were asked", to, err, asked)
+		}
+	}
+}
+
 // TestPermittedForeignLayers: a URL in a manifest names a host of its own, which is asked for.
 func TestPermittedForeignLayers(t *testing.T) {
 	for net, allowed := range map[string]bool{"files.example": true, "more.example": false, "files.example:8443": false} {
