@@ -206,8 +206,8 @@ assert.eq(struct(format = lambda *args: len(args)).format(1, 2), 2)
 		t.Error(err)
 	}
 	for script, want := range map[string]string{
-		"x = '%d' % 'a'": "proj/build.star:1:10: %d format requires integer: cannot convert string to int", "x = '%d%d' % 1": "proj/build.star:1:12: not enough arguments for format string",
-		"x = '{}'.format()": "proj/build.star:1:16: format: tuple index out of range", "x = 1 % nothing": "proj/build.star:1:9: undefined: nothing",
+		"x = '%d' % 'a'": "proj/build.star:1:5: %d format requires integer: cannot convert string to int", "x = '%d%d' % 1": "proj/build.star:1:5: not enough arguments for format string",
+		"x = '{}'.format()": "proj/build.star:1:10: format: tuple index out of range", "x = 1 % nothing": "proj/build.star:1:9: undefined: nothing",
 	} {
 		if _, err := w.run(t.Context(), "proj/build.star", script); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", script, err, want)
