@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"strings"
-	"syscall"
 
 	"github.com/imgscript/imgscript/core/build"
 	"github.com/imgscript/imgscript/core/content"
@@ -142,9 +140,9 @@ func answerHint(answer *registry.Error) string {
 		return "what a manifest names has to be there before it: upload(), mount() or copy_blob() bring blobs"
 	case errors.Is(answer, content.ErrNotFound) && answer.Op == "read" && !strings.HasPrefix(answer.Subject, "blob "):
 		return fmt.Sprintf("check the spelling; what is private may look as if it were missing, so `imgscript login %s` may help", host)
-	case errors.Is(answer, syscall.ECONNREFUSED):
+	case answer.Refused():
 		return fmt.Sprintf("nothing listens at %s: is the registry running, and is the port the right one?", host)
-	case errors.As(answer, new(*net.DNSError)):
+	case answer.UnknownHost():
 		return fmt.Sprintf("check the spelling of %s, and the network", host)
 	}
 	return ""
