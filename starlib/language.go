@@ -151,6 +151,15 @@ func (l *Language) CheckAssign(typ, name string, v starlark.Value) error {
 	return err
 }
 
+// BlamedPart is the part of a value that an error of CheckCall or CheckAssign is about, as far as the value is written out: of ["a", 1] the 1.
+func BlamedPart(err error, value syntax.Expr) syntax.Expr {
+	var bad *argumentError
+	if errors.As(err, &bad) {
+		return within(value, bad.path)
+	}
+	return value
+}
+
 // DidYouMean is the end of a message about an attribute that does not exist, in the form of Starlark's own: " (did you mean .x?)", or "".
 func DidYouMean(name string, names []string) string {
 	if near := nearest.Name(name, names); near != "" {

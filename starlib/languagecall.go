@@ -63,7 +63,7 @@ func (f *Function) CheckCall(args []Argument, open bool) []Misfit {
 			continue
 		}
 		given[k] = true
-		if err := f.checkValue(&s.params[k], &arg); err != nil {
+		if err := f.checkValue(k, &arg); err != nil {
 			found = append(found, Misfit{i, err, true})
 		}
 	}
@@ -155,8 +155,9 @@ func (s *signature) missing(given []bool) []string {
 	return names
 }
 
-// checkValue is the error of a run about one argument.
-func (f *Function) checkValue(p *param, arg *Argument) error {
+// checkValue is the error of a run about the argument for the i-th parameter.
+func (f *Function) checkValue(i int, arg *Argument) error {
+	p := &f.signature.params[i]
 	if f.args == nil {
 		return nil
 	}
@@ -172,20 +173,21 @@ func (f *Function) checkValue(p *param, arg *Argument) error {
 			return nil
 		}
 		if err := p.store(v, dst); err != nil {
-			return f.signature.argError(f.signature.index(p.name), err)
+			return f.signature.argError(i, err)
 		}
 	case dst.Type() != reflect.TypeFor[starlark.Value](): // which takes anything
-		return f.checkTypes(p, arg.Types)
+		return f.checkTypes(i, arg.Types)
 	}
 	return nil
 }
 
-// checkTypes is an error when p takes none of the types.
-func (f *Function) checkTypes(p *param, types []string) error {
+// checkTypes is an error when the i-th parameter takes none of the types.
+func (f *Function) checkTypes(i int, types []string) error {
+	p := &f.signature.params[i]
 	if len(types) == 0 || slices.ContainsFunc(types, func(typ string) bool { return typ == "NoneType" || p.takes(typ) }) {
 		return nil
 	}
-	return f.signature.argError(f.signature.index(p.name), &wantError{want: p.described(), got: types[0]})
+	return f.signature.argError(i, &wantError{want: p.described(), got: types[0]})
 }
 
 // takes reports whether a value of a type, as type() names it, may be one for p. In doubt it may.

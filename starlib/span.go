@@ -90,9 +90,12 @@ func behind(pos syntax.Position) syntax.Position {
 	return pos
 }
 
-// spanOfNode is a node from its first letter to its last. Some nodes of the tree end before their last bracket.
-func spanOfNode(n syntax.Node) span {
-	start, end := n.Span()
+// spanOfNode is a node from its first letter to its last.
+func spanOfNode(n syntax.Node) span { return between(Span(n)) }
+
+// Span is where a node of a script begins, and where it ends with its last bracket, before which some nodes of the tree say that they end.
+func Span(n syntax.Node) (start, end syntax.Position) {
+	start, end = n.Span()
 	switch n := n.(type) {
 	case *syntax.IndexExpr, *syntax.SliceExpr, *syntax.LoadStmt:
 		end = behind(end)
@@ -101,7 +104,7 @@ func spanOfNode(n syntax.Node) span {
 			end = behind(end)
 		}
 	}
-	return between(start, end)
+	return start, end
 }
 
 // spanOfCall is the argument of a call that is wrong, or else the function's name with all arguments.

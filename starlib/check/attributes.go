@@ -47,7 +47,7 @@ func (c *checker) checkAssign(m *module, s *syntax.AssignStmt) {
 }
 
 // checkSet checks x.name = value, where value is nil when it is not known.
-func (c *checker) checkSet(m *module, target *syntax.DotExpr, value starlark.Value, at syntax.Node) {
+func (c *checker) checkSet(m *module, target *syntax.DotExpr, value starlark.Value, written syntax.Expr) {
 	k, ok := c.typeOf(m, target.X).one()
 	switch {
 	case !ok:
@@ -59,7 +59,7 @@ func (c *checker) checkSet(m *module, target *syntax.DotExpr, value starlark.Val
 	if err := c.lang.CheckAssign(k.name, target.Name.Name, nil); err != nil {
 		c.report(RuleAssignment, target.Name, err)
 	} else if err := c.lang.CheckAssign(k.name, target.Name.Name, value); err != nil {
-		c.report(RuleValue, at, err)
+		c.report(RuleValue, starlib.BlamedPart(err, written), err)
 	}
 }
 

@@ -20,8 +20,21 @@ func (c *checker) checkCall(m *module, call *syntax.CallExpr) {
 	case k.function != nil:
 		c.checkFunction(m, call, k.function)
 	case k.builtin.name == "":
-		c.reportSpan(RuleCall, call.Lparen, behind(call.Rparen), fmt.Errorf("invalid call of non-function (%s)", k.name))
+		c.report(RuleCall, calledName(call), fmt.Errorf("invalid call of non-function (%s)", k.name))
 	}
+}
+
+// calledName is what a call calls: of a method its name.
+func calledName(call *syntax.CallExpr) syntax.Expr {
+	if dot, ok := unparen(call.Fn).(*syntax.DotExpr); ok {
+		return dot.Name
+	}
+	return call.Fn
+}
+
+// reportCall adds a problem about a call as a whole.
+func (c *checker) reportCall(rule Rule, call *syntax.CallExpr, err error, loadedAt ...syntax.Position) {
+	c.reportSpan(rule, syntax.Start(calledName(call)), behind(call.Rparen), err, loadedAt...)
 }
 
 // behind is the position behind a closing parenthesis.
@@ -55,12 +68,12 @@ func (c *checker) checkBuiltin(m *module, call *syntax.CallExpr, f *starlib.Func
 	for _, misfit := range f.CheckCall(args, open) {
 		switch {
 		case misfit.Argument < 0 && misfit.Value:
-			c.reportSpan(RuleValue, call.Lparen, behind(call.Rparen), misfit.Err)
+			c.reportCall(RuleValue, call, misfit.Err)
 		case misfit.Argument < 0:
-			c.reportSpan(RuleCall, call.Lparen, behind(call.Rparen), misfit.Err)
+			c.reportCall(RuleCall, call, misfit.Err)
 		case misfit.Value:
 			value, _, _ := argument(nodes[misfit.Argument].(syntax.Expr))
-			c.report(RuleValue, value, misfit.Err)
+			c.report(RuleValue, starlib.BlamedPart(misfit.Err, value), misfit.Err)
 		default:
 			c.report(RuleCall, subject(nodes[misfit.Argument].(syntax.Expr)), misfit.Err)
 		}
@@ -123,7 +136,7 @@ func (c *checker) checkFunction(m *module, call *syntax.CallExpr, f *function) {
 	}
 	if missing := f.missing(given); len(missing) > 0 && !open {
 		err := fmt.Errorf("function %s missing %d %s (%s)", f.name, len(missing), plural(len(missing), "argument"), strings.Join(missing, ", "))
-		c.reportSpan(RuleCall, call.Lparen, behind(call.Rparen), err)
+		c.reportCall(RuleCall, call, err)
 	}
 }
 

@@ -225,3 +225,45 @@ func TestOrder(t *testing.T) {
 		t.Errorf("got:\n%s\nthen:\n%s", first, second)
 	}
 }
+
+// TestSpans: a problem is at the text that is to blame.
+func TestSpans(t *testing.T) {
+	const img = "img = image('scratch', 'oci:out'); "
+	tests := []struct{ script, want string }{
+		{"image('scratch', taget = 'x')", "taget"},
+		{"image()", "image()"},
+		{img + "img.save(['a'], ['b'])", "['b']"},
+		{img + "img.save(['a', 1])", "1"},
+		{img + "img.save(tags = ('a', 1))", "1"},
+		{img + "img.add_files({}, mode = 644); img.save()", "644"},
+		{img + "img.cmd = ['a', 3]; img.save()", "3"},
+		{img + "img.env = {'A': 1}; img.save()", "1"},
+		{img + "img.env['A'] = 1; img.save()", "1"},
+		{img + "img.cmd = 'a b'; img.save()", "'a b'"},
+		{img + "img.bse", "bse"},
+		{img + "img.base = 'x'", "base"},
+		{img + "img(1)", "img"},
+		{img + "img.base('x', 2)", "base"},
+		{img + "img.cmd = ['x']", "cmd"},
+		{img + "img.env['A'] = 'x'", "env"},
+		{img + "img.add_files({}, mode = 0o644)", "add_files({}, mode = 0o644)"},
+		{"def f(a): return a\nf()", "f()"},
+		{"load('nowhere.star', 'x')", "'nowhere.star'"},
+		{"load('ok.star', 'yy')", "yy"},
+		{"load('ok.star', 'y')", "y"},
+		{"print(nothing)", "nothing"},
+	}
+	for _, tt := range tests {
+		files := fstest.MapFS{"build.star": {Data: []byte(tt.script)}, "ok.star": {Data: []byte("y = 1")}}
+		problems, err := check.Files(t.Context(), files, []string{"build.star"}, nil)
+		if err != nil || len(problems) != 1 {
+			t.Errorf("%s: %v, %d problems", tt.script, err, len(problems))
+			continue
+		}
+		p := problems[0]
+		line := []rune(strings.Split(tt.script, "\n")[p.Line-1])
+		if got := string(line[p.Col-1 : p.EndCol-1]); p.EndLine != p.Line || got != tt.want {
+			t.Errorf("%s: %s: got %q, want %q", tt.script, p.Message, got, tt.want)
+		}
+	}
+}

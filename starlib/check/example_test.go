@@ -21,7 +21,7 @@ func ExampleFiles() {
 		fmt.Printf("%s:%d:%d: %s: %s\n", p.File, p.Line, p.Col, p.Rule, p.Message)
 	}
 	// Output:
-	// build.star:3:8: call: function service missing 1 argument (name)
+	// build.star:3:1: call: function service missing 1 argument (name)
 	// build.star:3:28: call: function service got an unexpected keyword argument "nam" (did you mean name?)
 	// lib/service.star:2:17: attribute: Image has no .frok field or method (did you mean .fork?)
 }

@@ -117,7 +117,7 @@ func (h *history) changing(e syntax.Expr) bool {
 	case h.isImage(method.X) && (name == "add_files" || name == "add_layer"):
 		h.seen++
 		h.arguments(call)
-		h.pending = append(h.pending, change{op: name, start: call.Lparen, end: behind(call.Rparen)})
+		h.pending = append(h.pending, change{op: name, start: syntax.Start(method.Name), end: behind(call.Rparen)})
 	case dict != "" && (name == "update" || name == "setdefault"):
 		h.seen++
 		h.arguments(call)
@@ -129,12 +129,15 @@ func (h *history) changing(e syntax.Expr) bool {
 }
 
 // set notes that an attribute is set, or changed in place. One that cannot be set ends the script.
-func (h *history) set(attribute string, at syntax.Node) {
+func (h *history) set(attribute string, target syntax.Expr) {
 	if h.c.lang.CheckAssign("Image", attribute, nil) != nil {
 		h.use()
 		return
 	}
-	start, end := at.Span()
+	start, end := target.Span()
+	if dot, ok := unparen(target).(*syntax.DotExpr); ok {
+		start = dot.Name.NamePos
+	}
 	h.pending = append(h.pending, change{"setting " + attribute, attribute, start, end})
 }
 

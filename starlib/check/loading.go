@@ -16,7 +16,7 @@ func (c *checker) checkLoading(m *module) {
 	for _, s := range m.file.Stmts {
 		for _, call := range reached(s) {
 			if what := c.leaves(m, call); what != "" {
-				c.reportSpan(RuleLoading, call.Lparen, behind(call.Rparen), starlib.WhileLoading(what, m.name), m.loadedAt[0])
+				c.reportCall(RuleLoading, call, starlib.WhileLoading(what, m.name), m.loadedAt[0])
 			}
 		}
 	}

@@ -2,8 +2,7 @@ package check
 
 import (
 	"bytes"
-	"strings"
-	"unicode"
+	"slices"
 
 	"go.starlark.net/syntax"
 
@@ -12,7 +11,7 @@ import (
 
 // report adds a problem about a node of a file.
 func (c *checker) report(rule Rule, at syntax.Node, err error) {
-	start, end := at.Span()
+	start, end := starlib.Span(at)
 	c.reportSpan(rule, start, end, err)
 }
 
@@ -26,27 +25,27 @@ func (c *checker) reportSpan(rule Rule, start, end syntax.Position, err error, l
 func (c *checker) reportAll(m *module, rule Rule, err error) {
 	first := starlib.ExplainText(err, func(string) []byte { return m.text })
 	for _, e := range append([]*starlib.Error{first}, first.More...) {
-		at := starlib.Frame{Line: 1, Col: 1}
-		if len(e.Step) > 0 {
-			at = e.Step[0]
+		one := *e
+		if one.More = nil; len(one.Step) == 0 {
+			one.Step = []starlib.Frame{{File: m.name, Line: 1, Col: 1}}
 		}
-		places := []syntax.Position{syntax.MakePosition(&m.name, int32(at.Line), int32(at.Col))}
-		end := syntax.MakePosition(&m.name, int32(at.EndLine), int32(at.EndCol))
-		c.add(rule, starlib.ErrorAt(&starlib.Error{Msg: e.Msg, Hint: e.Hint}, places, end, c.linesOf(places)))
+		c.add(rule, &one)
 	}
 }
 
-// add adds a problem. Where its end is not known, the span is the word that begins there, or one rune.
+// add adds a problem that has its place.
 func (c *checker) add(rule Rule, e *starlib.Error) {
+	e.Step = slices.Clone(e.Step)
 	for i := range e.Step {
 		e.Step[i].File = c.opts.Prefix + e.Step[i].File
 	}
 	at := e.Step[0]
-	p := Problem{Rule: rule, File: at.File, Line: at.Line, Col: at.Col, EndLine: at.EndLine, EndCol: at.EndCol, Message: e.Msg, Hint: e.Hint, err: e}
-	if p.EndLine == 0 {
-		p.EndLine, p.EndCol = at.Line, at.Col+max(1, wordAt(at.Source, at.Col))
+	if at.EndLine == 0 {
+		at.EndLine, at.EndCol = at.Line, at.Col+1
 	}
-	c.problems = append(c.problems, p)
+	c.problems = append(c.problems, Problem{
+		Rule: rule, File: at.File, Line: at.Line, Col: at.Col, EndLine: at.EndLine, EndCol: at.EndCol, Message: e.Msg, Hint: e.Hint, err: e,
+	})
 }
 
 // linesOf gives files of which all lines are empty but those of some places: explaining a problem takes all lines of a file apart, and there may be thousands of problems.
@@ -73,15 +72,4 @@ func (m *module) splitLines() [][]byte {
 		m.lines = bytes.Split(bytes.ReplaceAll(text, []byte("\r"), []byte("\n")), []byte("\n"))
 	}
 	return m.lines
-}
-
-// wordAt is how many runes the word has that begins at a column of a line.
-func wordAt(line string, col int) int {
-	runes := []rune(line)
-	if col < 1 || col > len(runes) {
-		return 0
-	}
-	rest := string(runes[col-1:])
-	word := strings.TrimLeftFunc(rest, func(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) })
-	return len([]rune(rest)) - len([]rune(word))
 }
