@@ -48,8 +48,11 @@ func classTables() []classTable {
 	return []classTable{matchClass, imageClass, layerClass, savedClass, blobClass, credentialClass, clientClass}
 }
 
-// Parse parses the text of a script in the dialect of scripts. The error is an *[Error].
+// Parse parses the text of a script in the dialect of scripts. The error is an *[Error]; what is no text of a script at all, such as UTF-16, JSON or a text with NUL bytes, is one too.
 func Parse(name string, text []byte) (*syntax.File, error) {
+	if err := checkText(name, text); err != nil {
+		return nil, asError(err, func(string) []byte { return text })
+	}
 	file, err := fileOptions.Parse(name, text, syntax.RetainComments)
 	if err != nil {
 		return nil, asError(err, func(string) []byte { return text })

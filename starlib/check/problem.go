@@ -26,7 +26,7 @@ func (c *checker) reportAll(m *module, rule Rule, err error) {
 	first := starlib.ExplainText(err, func(string) []byte { return m.text })
 	for _, e := range append([]*starlib.Error{first}, first.More...) {
 		one := *e
-		if one.More = nil; len(one.Step) == 0 {
+		if one.More = nil; len(one.Step) == 0 || one.Step[0].Line == 0 {
 			one.Step = []starlib.Frame{{File: m.name, Line: 1, Col: 1}}
 		}
 		c.add(rule, &one)

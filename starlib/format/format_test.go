@@ -77,6 +77,15 @@ func TestNotStarlark(t *testing.T) {
 	}
 }
 
+// TestNoText: a file with a NUL, which the parser takes for its end, is not cut there.
+func TestNoText(t *testing.T) {
+	for _, text := range []string{"x=1\ny = \"\x00\"\n", "\ufeffx=1\n", "{\"a\":1}"} {
+		if once, err := Source("a.star", []byte(text)); err == nil {
+			t.Errorf("%q became %q", text, once)
+		}
+	}
+}
+
 func TestSource(t *testing.T) {
 	tests := []struct{ name, in, want string }{
 		{"empty", "", ""},
