@@ -124,6 +124,38 @@ func TestArchiveReplaced(t *testing.T) {
 	}
 }
 
+// TestArchiveOverSomethingElse refuses to write over a file that is no archive of images.
+func TestArchiveOverSomethingElse(t *testing.T) {
+	src := new(content.Memory)
+	root := contenttest.Image(t, src, content.OCIManifest, 1)
+	for name, c := range map[string]struct {
+		before []byte
+		ok     bool
+	}{
+		"a script":         {[]byte("img = image('scratch')\n"), false},
+		"another archive":  {oneFile(t, "source.go", "package main"), false},
+		"an empty file":    {nil, true},
+		"docker save's":    {oneFile(t, "manifest.json", "[]"), true},
+		"a layout, zipped": {zipped(t, oneFile(t, "index.json", "{}")), true},
+	} {
+		file := filepath.Join(t.TempDir(), "a.tar")
+		if err := os.WriteFile(file, c.before, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		a := openArchive(t, file, layout.ArchiveOptions{})
+		if err := content.Copy(t.Context(), a, src, root, &content.CopyOptions{WithoutRoot: true}); err != nil {
+			t.Fatal(err)
+		}
+		err := content.PushTagged(t.Context(), a, root, content.FromFetcher(src, root), []string{"v1"})
+		if c.ok != (err == nil) || !c.ok && !errors.Is(err, content.ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if data, readErr := os.ReadFile(file); !c.ok && (readErr != nil || !bytes.Equal(data, c.before)) {
+			t.Errorf("%s: it was written over", name)
+		}
+	}
+}
+
 // TestArchiveFails leaves what was there when an image cannot be read, or is damaged.
 func TestArchiveFails(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.tar")

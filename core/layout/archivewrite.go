@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -29,6 +30,9 @@ func (a *Archive) write(ctx context.Context, images []namedImage) error {
 	if a.sink != nil {
 		return a.sink(ctx, w)
 	}
+	if err := a.mayReplace(ctx); err != nil {
+		return err
+	}
 	root, err := a.opts.OpenDir(true)
 	if err != nil {
 		return err
@@ -43,6 +47,27 @@ func (a *Archive) write(ctx context.Context, images []namedImage) error {
 		return err
 	}
 	return f.Commit(filepath.Base(a.file))
+}
+
+// mayReplace refuses to write over a file that is no archive of images: somebody's source was named by mistake.
+func (a *Archive) mayReplace(ctx context.Context) error {
+	f, err := a.tar.archive(ctx)
+	if errors.Is(err, content.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || info.Size() == 0 {
+		return err
+	}
+	for _, name := range []string{indexFile, manifestFile} {
+		if _, err := a.tar.read(ctx, name); err == nil || ctx.Err() != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%w target: the file that is there is no archive of images; remove it, or name another", content.ErrInvalid)
 }
 
 // archiveWriter writes the archive of some images.
