@@ -1,6 +1,11 @@
 package image
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -52,6 +57,52 @@ func (img *Image) WithJSON(manifest, config []byte) (*Image, error) {
 		if err := m.overlay("manifest", img.manifest, manifest); err != nil {
 			return err
 		}
-		return c.overlay("config", img.config, config)
+		if err := c.overlay("config", img.config, config); err != nil {
+			return err
+		}
+		return checkTypes(img.config, c.bytes())
 	})
+}
+
+// checkTypes holds the fields of a config's config that were edited to the types that engines read (image-spec, config.md, "Properties"; Docker's the same): one that has another is an image that
+// cannot be started. What a base has is its own matter.
+func checkTypes(before, after []byte) error {
+	var old, edited struct {
+		Config map[string]json.RawMessage `json:"config"`
+	}
+	if err := json.Unmarshal(after, &edited); err != nil {
+		return fmt.Errorf("%w config: %w", content.ErrInvalid, err)
+	}
+	_ = json.Unmarshal(before, &old) // what it cannot be read from was not there before
+	var errs []error
+	for _, field := range slices.Sorted(maps.Keys(edited.Config)) {
+		want, known := fieldTypes[field]
+		if value := edited.Config[field]; known && !bytes.Equal(value, old.Config[field]) && !want.holds(value) {
+			errs = append(errs, invalid("config: %s: want %s, got %.100s", field, want.name, value))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// fieldType is a type of JSON values; null is of each.
+type fieldType struct {
+	name  string
+	holds func(json.RawMessage) bool
+}
+
+func holds[T any](value json.RawMessage) bool { return json.Unmarshal(value, new(T)) == nil }
+
+var (
+	textType  = fieldType{"a string", holds[string]}
+	listType  = fieldType{"a list of strings", holds[[]string]}
+	setType   = fieldType{"an object whose keys are the names, such as {\"80/tcp\": {}}", holds[map[string]struct{}]}
+	mapType   = fieldType{"an object of strings", holds[map[string]string]}
+	boolType  = fieldType{"true or false", holds[bool]}
+	tableType = fieldType{"an object", holds[map[string]json.RawMessage]}
+)
+
+var fieldTypes = map[string]fieldType{
+	"User": textType, "WorkingDir": textType, "StopSignal": textType, "Hostname": textType, "Domainname": textType, "Image": textType,
+	"Env": listType, "Cmd": listType, "Entrypoint": listType, "Shell": listType, "OnBuild": listType,
+	"ExposedPorts": setType, "Volumes": setType, "Labels": mapType, "ArgsEscaped": boolType, "Healthcheck": tableType,
 }

@@ -2,6 +2,7 @@ package image_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -192,6 +193,38 @@ func TestWithJSON(t *testing.T) {
 		}
 		if img, err := base.WithJSON(m, c); !errors.Is(err, content.ErrInvalid) {
 			t.Errorf("%s: got %v, %v; want ErrInvalid", name, img, err)
+		}
+	}
+}
+
+// TestWithJSONChecksTypes: what is edited has the type that engines read; what a base has is left alone.
+func TestWithJSONChecksTypes(t *testing.T) {
+	odd := withConfig(t, content.OCIManifest, `{"rootfs":{"type":"layers","diff_ids":[]},"os":"linux","config":{"Labels":["odd"],"Cmd":["a"]}}`)
+	for config, want := range map[string]string{
+		`{"Cmd":"node"}`:                   "config: Cmd: want a list of strings, got \"node\"",
+		`{"Env":{"A":"b"}}`:                "config",
+		`{"ExposedPorts":["80/tcp"]}`:      "config: ExposedPorts: want an object",
+		`{"Labels":{"a":1}}`:               "config: Labels: want an object of strings",
+		`{"WorkingDir":["/app"],"User":1}`: "config: User: want a string, got 1\nconfig: WorkingDir: want a string",
+		`{"Labels":["odd"],"Cmd":["b"]}`:   "",
+		`{"Labels":null,"Cmd":null}`:       "",
+		`{"Other":[1,{}]}`:                 "",
+	} {
+		var whole map[string]json.RawMessage
+		if err := json.Unmarshal(odd.Config(), &whole); err != nil {
+			t.Fatal(err)
+		}
+		whole["config"] = json.RawMessage(config)
+		edited, err := json.Marshal(whole)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = odd.WithJSON(nil, edited)
+		switch {
+		case want == "" && err != nil:
+			t.Errorf("%s: %v", config, err)
+		case want != "" && (!errors.Is(err, content.ErrInvalid) || !strings.Contains(strings.ReplaceAll(err.Error(), "invalid ", ""), want)):
+			t.Errorf("%s: got %v, want %q", config, err, want)
 		}
 	}
 }
