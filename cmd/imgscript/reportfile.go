@@ -68,17 +68,6 @@ type reportFile struct {
 	Link   string        `json:"link,omitempty"`
 }
 
-// outputJSON is an image that was written. What it took to get it there is not in it: that differs from run to run.
-type outputJSON struct {
-	Reference string        `json:"reference"` // target@digest
-	Digest    digest.Digest `json:"digest"`
-	Tags      []string      `json:"tags"`
-	MediaType string        `json:"media_type"`
-	Size      int64         `json:"size"` // compressed bytes
-	Platforms []string      `json:"platforms"`
-	Layers    []layerJSON   `json:"layers"`
-}
-
 // writeReport writes the report of a run that is over. failed is nil for one that succeeded.
 func (j *job) writeReport(report *build.Report, failed error) error {
 	path := j.flags.report.file
@@ -97,7 +86,7 @@ func (j *job) writeReport(report *build.Report, failed error) error {
 		if err != nil {
 			return err
 		}
-		r.Outputs = append(r.Outputs, outputJSON{line.Reference, line.Digest, line.Tags, line.MediaType, line.Size, line.Platforms, line.Layers})
+		r.Outputs = append(r.Outputs, line.outputJSON)
 	}
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)

@@ -16,17 +16,22 @@ import (
 
 // savedJSON is a line of --output json. Its names are those of Saved in scripts; none is renamed or removed.
 type savedJSON struct {
-	Reference     string        `json:"reference"` // target@digest
-	Digest        digest.Digest `json:"digest"`
-	Tags          []string      `json:"tags"`
-	MediaType     string        `json:"media_type"`
-	Size          int64         `json:"size"` // compressed bytes
-	Platforms     []string      `json:"platforms"`
-	Layers        []layerJSON   `json:"layers"`
-	UploadedBytes int64         `json:"uploaded_bytes"`
-	Uploaded      int           `json:"uploaded"` // blobs
-	Mounted       int           `json:"mounted"`
-	Skipped       int           `json:"skipped"`
+	outputJSON
+	UploadedBytes int64 `json:"uploaded_bytes"`
+	Uploaded      int   `json:"uploaded"` // blobs
+	Mounted       int   `json:"mounted"`
+	Skipped       int   `json:"skipped"`
+}
+
+// outputJSON is the part of it that is the same in every run, and so in the report of one.
+type outputJSON struct {
+	Reference string        `json:"reference"` // target@digest
+	Digest    digest.Digest `json:"digest"`
+	Tags      []string      `json:"tags"`
+	MediaType string        `json:"media_type"`
+	Size      int64         `json:"size"` // compressed bytes
+	Platforms []string      `json:"platforms"`
+	Layers    []layerJSON   `json:"layers"`
 }
 
 // layerJSON is one layer of it, with the names of Layer in scripts.
@@ -60,8 +65,10 @@ func writeResults[T interface{ Reference() string }, J any](w io.Writer, format 
 
 func savedLine(s build.Saved) (*savedJSON, error) {
 	line := &savedJSON{
-		Reference: s.Reference(), Digest: s.Digest, Tags: append([]string{}, s.Tags...), MediaType: s.MediaType, Size: s.Size,
-		Platforms: append([]string{}, s.Platforms...), Layers: []layerJSON{},
+		outputJSON: outputJSON{
+			Reference: s.Reference(), Digest: s.Digest, Tags: append([]string{}, s.Tags...), MediaType: s.MediaType, Size: s.Size,
+			Platforms: append([]string{}, s.Platforms...), Layers: []layerJSON{},
+		},
 		UploadedBytes: s.UploadedBytes, Uploaded: s.Uploaded, Mounted: s.Mounted, Skipped: s.Skipped,
 	}
 	for _, l := range s.Layers {
