@@ -59,29 +59,11 @@ func checkTree(parsed *syntax.File) (err error) {
 			depth++
 			return true
 		case err == nil:
-			err = syntax.Error{Pos: placeOf(n), Msg: fmt.Sprintf("this is nested more than %d deep", maxTree)}
+			err = syntax.Error{Pos: pointOf(n), Msg: fmt.Sprintf("this is nested more than %d deep", maxTree)}
 		}
 		return false
 	})
 	return err
-}
-
-// placeOf is where a node is. Its Span would go down to where it begins, which may be deep again.
-func placeOf(n syntax.Node) syntax.Position {
-	switch n := n.(type) {
-	case *syntax.BinaryExpr:
-		return n.OpPos
-	case *syntax.DotExpr:
-		return n.Dot
-	case *syntax.CallExpr:
-		return n.Lparen
-	case *syntax.IndexExpr:
-		return n.Lbrack
-	case *syntax.SliceExpr:
-		return n.Lbrack
-	}
-	start, _ := n.Span()
-	return start
 }
 
 // tooDeep returns the first name, in their order, whose value cannot be frozen, or "". It goes the way that freezing goes.
