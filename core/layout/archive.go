@@ -1,7 +1,6 @@
 package layout
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -360,6 +359,3 @@ var _ interface {
 	content.ReferrerLister
 	content.NamesPusher
 } = (*Archive)(nil)
-
-// readerOf is data as a file.
-func readerOf(data []byte) io.ReadCloser { return io.NopCloser(bytes.NewReader(data)) }

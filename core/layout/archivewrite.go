@@ -2,11 +2,13 @@ package layout
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -216,7 +218,7 @@ func (w *archiveWriter) tar(ctx context.Context, to io.Writer) error {
 		return err
 	}
 	for _, f := range files {
-		if err := putFile(out, f.name, int64(len(f.data)), readerOf(f.data)); err != nil {
+		if err := putFile(out, f.name, int64(len(f.data)), bytes.NewReader(f.data)); err != nil {
 			return err
 		}
 	}
@@ -225,7 +227,7 @@ func (w *archiveWriter) tar(ctx context.Context, to io.Writer) error {
 			return err
 		}
 	}
-	for _, d := range sortedKeys(w.needed) {
+	for _, d := range slices.Sorted(maps.Keys(w.needed)) {
 		if w.omitted[d] {
 			continue
 		}
@@ -331,13 +333,4 @@ func (w *archiveWriter) directories() []string {
 	}
 	slices.SortFunc(dirs, strings.Compare)
 	return dirs
-}
-
-func sortedKeys(m map[digest.Digest]content.Descriptor) []digest.Digest {
-	keys := make([]digest.Digest, 0, len(m))
-	for d := range m {
-		keys = append(keys, d)
-	}
-	slices.Sort(keys)
-	return keys
 }
