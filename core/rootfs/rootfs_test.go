@@ -17,7 +17,7 @@ import (
 )
 
 // layerOf makes a layer of lines: "d PATH", "f PATH CONTENTS", "l PATH TARGET" (a symbolic link), "h PATH TARGET" (a hard link).
-func layerOf(t *testing.T, src *content.Memory, compress bool, text string) content.Descriptor {
+func layerOf(t testing.TB, src *content.Memory, compress bool, text string) content.Descriptor {
 	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)

@@ -3,42 +3,52 @@ package rootfs
 import (
 	"archive/tar"
 	"context"
-	"fmt"
 	"io"
 )
 
 // WriteTar writes the tree as one archive, without whiteouts: first all directories, then what has no contents, then the files in the order of the layers that have them, each with its hard links
-// behind it. Layers of which nothing is left are not read. The bytes are a function of the layers alone.
+// behind it. Layers of which nothing is left are not read; the others are read to their ends and verified, at the end of each at the latest. The bytes are a function of the layers alone.
 func (t *Tree) WriteTar(ctx context.Context, w io.Writer) error {
 	out := tar.NewWriter(w)
 	live, err := t.writeHeads(out)
 	if err != nil {
 		return err
 	}
-	for i, desc := range t.layers {
+	for i := range t.layers {
 		if len(live[i]) == 0 {
 			continue
 		}
-		at, left := 0, len(live[i])
-		err := entries(ctx, t.src, desc, func(_ *tar.Header, data io.Reader) error {
-			names := live[i][at]
-			at++
-			if len(names) == 0 {
-				return nil
-			}
-			if err := writeFile(out, names, data); err != nil {
-				return err
-			}
-			if left--; left == 0 {
-				return errStop
-			}
-			return nil
-		})
-		if err != nil {
-			return fmt.Errorf("layer %d, %s: %w", i+1, desc.Digest, err)
+		if err := t.writeLayer(ctx, out, i, live[i]); err != nil {
+			return layerError(t.layers, i, err)
 		}
 	}
 	return out.Close()
+}
+
+// writeLayer writes the files of a layer that live has, by entry and under their names.
+func (t *Tree) writeLayer(ctx context.Context, out *tar.Writer, i int, live map[int][]*node) error {
+	a, err := openArchive(ctx, t.src, t.layers[i])
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	for at, left := 0, len(live); left > 0; at++ {
+		if _, err := a.next(ctx); err != nil {
+			return noEnd(err)
+		}
+		names := live[at]
+		if len(names) == 0 {
+			continue
+		}
+		if err := writeFile(out, names, a.contents(ctx)); err != nil {
+			return err
+		}
+		left--
+	}
+	if err := a.rest(); err != io.EOF { // it tells whether what was written is right
+		return err
+	}
+	return nil
 }
 
 // writeHeads writes all that has no contents, and returns the names of the files that have, by layer and entry.
@@ -47,7 +57,7 @@ func (t *Tree) writeHeads(out *tar.Writer) ([]map[int][]*node, error) {
 	var special []*node
 	var err error
 	visitNodes(t.root, func(n *node) {
-		meta := &n.inode.meta
+		meta := n.inode.meta
 		switch {
 		case err != nil || n == t.root && meta.Layer < 0:
 		case n.children != nil:
@@ -95,7 +105,7 @@ func writeFile(out *tar.Writer, names []*node, data io.Reader) error {
 
 // header is what an archive says of a node. Names are relative, as in layers.
 func header(n *node) *tar.Header {
-	meta := &n.inode.meta
+	meta := n.inode.meta
 	h := &tar.Header{
 		Name: n.path()[1:], Mode: int64(meta.Mode), Uid: meta.UID, Gid: meta.GID, Uname: meta.Uname, Gname: meta.Gname, ModTime: meta.ModTime,
 		Devmajor: meta.Major, Devminor: meta.Minor,

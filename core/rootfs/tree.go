@@ -1,7 +1,6 @@
 package rootfs
 
 import (
-	"archive/tar"
 	"errors"
 	"fmt"
 	"path"
@@ -12,7 +11,7 @@ import (
 	"github.com/imgscript/imgscript/core/content"
 )
 
-// File is what an image has at a path.
+// File is what an image has at a path. The fields are those of the layer's entry.
 type File struct {
 	Path         string // absolute: "/usr/bin/env"; "/" is the root
 	Type         Type
@@ -43,8 +42,8 @@ const (
 
 // inode is a file apart from its names.
 type inode struct {
-	meta  File // but for Path, and Link of a hard link
-	entry int  // which entry of its layer it is
+	meta  *File // but for Path
+	entry int   // which entry of its layer it is
 }
 
 // node is a name in a directory.
@@ -56,7 +55,7 @@ type node struct {
 }
 
 func newDirectory(name string, parent *node, layer int) *node {
-	return &node{name: name, parent: parent, children: map[string]*node{}, inode: &inode{meta: File{Type: Directory, Mode: 0o755, ModTime: time.Unix(0, 0), Layer: layer}}}
+	return &node{name: name, parent: parent, children: map[string]*node{}, inode: &inode{meta: &File{Type: Directory, Mode: 0o755, ModTime: time.Unix(0, 0).UTC(), Layer: layer}}}
 }
 
 // path is the absolute path of a node.
@@ -82,6 +81,7 @@ type Tree struct {
 	root   *node
 	src    content.Fetcher
 	layers []content.Descriptor
+	first  func() map[*inode]*node // of each file with several names the first of them
 }
 
 // The bounds of a tree, which is held in memory.
@@ -93,8 +93,6 @@ const (
 // builder applies layers to a tree.
 type builder struct {
 	root  *node
-	layer int
-	entry int
 	files int
 	fresh map[*node]bool // of the present layer, and what is above such
 }
@@ -105,29 +103,31 @@ func newBuilder() *builder {
 	return &builder{root: root}
 }
 
-// begin goes on to the next layer.
-func (b *builder) begin(layer int) { b.layer, b.entry, b.fresh = layer, 0, map[*node]bool{} }
+// apply applies the next layer.
+func (b *builder) apply(list []File) error {
+	b.fresh = map[*node]bool{}
+	for entry := range list {
+		f := &list[entry]
+		if err := b.put(cleanName(f), f, entry); err != nil {
+			return fmt.Errorf("%.300q: %w", f.Path, err)
+		}
+	}
+	return nil
+}
+
+// cleanName is the absolute path that an entry of a layer is about.
+func cleanName(f *File) string { return path.Join("/", f.Path) }
 
 const (
 	whiteoutPrefix = ".wh."
 	opaqueName     = ".wh..wh..opq"
 )
 
-// add applies the next entry of the layer.
-func (b *builder) add(h *tar.Header) error {
-	entry := b.entry
-	b.entry++
-	name := path.Join("/", h.Name)
-	if err := b.put(name, h, entry); err != nil {
-		return fmt.Errorf("%.300q: %w", h.Name, err)
-	}
-	return nil
-}
-
-func (b *builder) put(name string, h *tar.Header, entry int) error {
+// put applies one entry, which is about the path name.
+func (b *builder) put(name string, f *File, entry int) error {
 	if name == "/" {
-		if h.Typeflag == tar.TypeDir {
-			b.root.inode = b.inode(h, entry)
+		if f.Type == Directory {
+			b.root.inode = &inode{f, entry}
 		}
 		return nil
 	}
@@ -139,8 +139,8 @@ func (b *builder) put(name string, h *tar.Header, entry int) error {
 	if err != nil {
 		return err
 	}
-	if h.Typeflag == tar.TypeLink {
-		return b.hardlink(parent, base, h.Linkname)
+	if f.Type == Hardlink {
+		return b.hardlink(parent, base, f.Link)
 	}
 	old := parent.children[base]
 	if old == nil {
@@ -148,12 +148,12 @@ func (b *builder) put(name string, h *tar.Header, entry int) error {
 			return fmt.Errorf("%w image: more than %d files", content.ErrInvalid, maxFiles)
 		}
 	}
-	made := &node{name: base, parent: parent, inode: b.inode(h, entry)}
-	if h.Typeflag == tar.TypeDir {
+	made := &node{name: base, parent: parent, inode: &inode{f, entry}}
+	if f.Type == Directory {
 		made.children = map[string]*node{}
 		if old != nil && old.children != nil {
 			made = old
-			made.inode = b.inode(h, entry)
+			made.inode = &inode{f, entry}
 		}
 	}
 	parent.children[base] = made
@@ -179,12 +179,15 @@ func (b *builder) whiteout(dir, base, name string) error {
 		for child := range parent.children {
 			b.removeLower(parent, child)
 		}
-	case name == "" || name == "." || name == ".." || strings.HasPrefix(name, whiteoutPrefix):
-		// AUFS kept names of its own there, which layer.md reserves and engines skip.
-	default:
+	case !reserved(name):
 		b.removeLower(parent, name)
 	}
 	return nil
+}
+
+// reserved reports whether a whiteout of this name removes nothing: AUFS kept names of its own under such, which layer.md reserves and engines skip.
+func reserved(name string) bool {
+	return name == "" || name == "." || name == ".." || strings.HasPrefix(name, whiteoutPrefix)
 }
 
 // removeLower removes a name but for what the present layer has there.
@@ -227,8 +230,7 @@ func (b *builder) hardlink(parent *node, base, target string) error {
 // parent finds a directory, following links, and makes what is missing.
 func (b *builder) parent(dir string) (*node, error) {
 	return walk(b.root, dir, func(at *node, name string) *node {
-		made := newDirectory(name, at, b.layer)
-		made.inode.meta.Layer = -1
+		made := newDirectory(name, at, -1)
 		at.children[name] = made
 		b.touch(made)
 		return made
@@ -284,35 +286,4 @@ func walk(root *node, name string, create func(at *node, name string) *node) (*n
 // parts splits a path; ".." stays, since what it means depends on links.
 func parts(name string) []string {
 	return slices.DeleteFunc(strings.Split(name, "/"), func(s string) bool { return s == "" || s == "." })
-}
-
-// inode is what a header says.
-func (b *builder) inode(h *tar.Header, entry int) *inode {
-	meta := File{
-		Mode: uint32(h.Mode) & 0o7777, UID: h.Uid, GID: h.Gid, Uname: h.Uname, Gname: h.Gname, ModTime: h.ModTime, Layer: b.layer,
-	}
-	switch h.Typeflag {
-	case tar.TypeDir:
-		meta.Type = Directory
-	case tar.TypeSymlink:
-		meta.Type, meta.Link = Symlink, h.Linkname
-	case tar.TypeChar, tar.TypeBlock:
-		meta.Type, meta.Major, meta.Minor = Char, h.Devmajor, h.Devminor
-		if h.Typeflag == tar.TypeBlock {
-			meta.Type = Block
-		}
-	case tar.TypeFifo:
-		meta.Type = FIFO
-	default:
-		meta.Type, meta.Size = Regular, h.Size
-	}
-	for key, value := range h.PAXRecords {
-		if name, ok := strings.CutPrefix(key, "SCHILY.xattr."); ok {
-			if meta.Xattrs == nil {
-				meta.Xattrs = map[string]string{}
-			}
-			meta.Xattrs[name] = value
-		}
-	}
-	return &inode{meta, entry}
 }
