@@ -31,12 +31,12 @@ var arrows = []struct {
 	{"core/layout", []string{"core/atomicfile", "core/content", "core/layer"}},
 	{"core/rootfs", []string{"core/content", "core/layer"}},
 	{"core/transport", []string{"core/content", "core/layout", "core/registry"}},
-	{"core/build", []string{"core/atomicfile", "core/auth", "core/cache", "core/content", "core/image", "core/layer", "core/layout", "core/lock", "core/nearest", "core/registry", "core/transport"}},
-	{"starlib", []string{"core/auth", "core/build", "core/content", "core/image", "core/layer", "core/lock", "core/nearest", "core/registry"}}, // core/build and what it hands out
+	{"core/build", []string{"core/atomicfile", "core/auth", "core/cache", "core/content", "core/image", "core/layer", "core/layout", "core/lock", "core/nearest", "core/registry", "core/rootfs", "core/transport"}},
+	{"starlib", []string{"core/auth", "core/build", "core/content", "core/image", "core/layer", "core/lock", "core/nearest", "core/registry", "core/rootfs"}}, // core/build and what it hands out
 	{"starlib/check", []string{"core/nearest", "starlib"}},
 	{"starlib/format", []string{"starlib"}},
 	{"cmd/imgscript/internal/progress", []string{"core/build"}},
-	{"cmd/imgscript", []string{"cmd/imgscript/internal/progress", "core/atomicfile", "core/auth", "core/build", "core/cache", "core/image", "core/lock", "core/nearest", "core/registry/registryconfig", "core/transport", "starlib", "starlib/check", "starlib/format"}},
+	{"cmd/imgscript", []string{"cmd/imgscript/internal/progress", "core/atomicfile", "core/auth", "core/build", "core/cache", "core/image", "core/layer", "core/lock", "core/nearest", "core/registry/registryconfig", "core/rootfs", "core/transport", "starlib", "starlib/check", "starlib/format"}},
 
 	// What tests share.
 	{"core/content/contenttest", []string{"core/content"}},

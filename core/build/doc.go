@@ -46,7 +46,10 @@
 // [Run.Copy] copies between any two references without a look at what it copies: all tags of a repository, some platforms of an index, signatures and SBOMs
 // with their images.
 //
-// Manifests, configs and layers that were built are kept in the cache. Layers of a base are not read unless they have to be sent to another registry.
+// Manifests, configs and layers that were built are kept in the cache. Layers of a base are not read unless they have to be sent to another registry, or somebody looks into them.
+//
+// [Image.Tree], [Image.ReadFile], [Image.WriteFile] and [Image.Export] look into an image: at the files that its layers make together (package rootfs). They read as little as they must, and the
+// cache keeps what is in layers that were read to their ends.
 //
 // # Plans
 //
@@ -88,5 +91,6 @@
 //     differs in two plans.
 //   - policy.go: the policy, and all that asks it; permissions.go, hostname.go: a policy made of lists; outside.go: what is read outside the root, and
 //     the directories of layouts.
+//   - files.go: looks into images.
 //   - event.go: what goes on, for progress bars; engine.go: what runs share.
 package build

@@ -81,6 +81,7 @@ type Run struct {
 	inputs  []Input
 	made    map[digest.Digest]content.Fetcher // where what was saved can be read, for Compare
 	changes []*change
+	looked  *look // the last look into an image
 }
 
 // Report is what a run did.
