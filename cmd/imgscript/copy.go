@@ -128,7 +128,7 @@ func (f *copyFlags) run(ctx context.Context, display progress.Display, src, dst 
 		Events: display.Event,
 	}
 	report, err := engine.Do(ctx, opts, func(run *build.Run) error {
-		run.Copy(commandLine{}, src, dst, &build.CopyOptions{
+		run.Copy(commandLine("imgscript copy"), src, dst, &build.CopyOptions{
 			AllTags: f.allTags, Platforms: f.platforms, Referrers: f.referrers, LeaveForeign: f.skipForeign,
 		})
 		return nil
@@ -139,11 +139,11 @@ func (f *copyFlags) run(ctx context.Context, display progress.Display, src, dst 
 	return report, err
 }
 
-// commandLine is where a copy was asked for.
-type commandLine struct{}
+// commandLine is where something was asked for that no script did: the program and its command.
+type commandLine string
 
 // String implements build.Origin.
-func (commandLine) String() string { return "imgscript copy" }
+func (c commandLine) String() string { return string(c) }
 
 // copiedJSON is a line of --output json. The names are those of run's lines; none is renamed or removed.
 type copiedJSON struct {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 
@@ -17,6 +18,7 @@ const (
 	exitCredentials = 4
 	exitPolicy      = 5
 	exitInterrupted = 130 // as a shell reports SIGINT
+	exitNobodyReads = 141 // as it reports SIGPIPE
 )
 
 func main() {
@@ -32,6 +34,9 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	err := root.ExecuteContext(context.Background())
 	if err == nil {
 		return exitDone
+	}
+	if errors.Is(err, errNobodyReads) {
+		return exitNobodyReads
 	}
 	failed := failureOf(err)
 	failed.show(stderr, wantsJSON(args))
