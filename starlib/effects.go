@@ -37,7 +37,7 @@ func effects() map[string][]effect {
 		"Image.add_layer": {effectRead, effectNet}, // where the layer may be
 		"Image.save":      save, "Image.sync": save,
 		"Image.client":       write,
-		"Image.remove_layer": pure, "Image.layers": pure, "Image.fork": pure,
+		"Image.remove_layer": pure, "Image.layers": pure, "Image.fork": pure, "Image.files": pure, "Image.read": pure,
 		"Image.get_env": pure, "Image.get_image_config": pure, "Image.get_image_data": pure,
 
 		"Client.resolve": reach, "Client.manifest": reach, "Client.tags": reach, "Client.blob_exists": reach, "Client.blob": reach, "Client.referrers": reach,

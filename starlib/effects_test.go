@@ -141,6 +141,8 @@ d = image(REG + "/base:oci").layers()[0].digest
 		"Image.client":           {`i = image(REG + "/base:oci"); i.layers(); begin(); i.client()`, `i = image(REG + "/base:oci"); i.layers(); begin(); i.client(write = True)`},
 		"Image.remove_layer":     {`i = image(REG + "/base:oci"); d = i.layers()[0].digest; begin(); i.remove_layer(d); i.layers()`},
 		"Image.layers":           {`i = image(REG + "/base:oci"); i.layers(); begin(); i.layers()`},
+		"Image.files":            {`i = image(REG + "/base:oci"); i.layers(); begin(); i.files()`},
+		"Image.read":             {`i = image(REG + "/base:oci"); i.layers(); begin(); i.read(i.files()[-1].path, raw = True)`},
 		"Image.fork":             {`i = image(REG + "/base:oci"); i.layers(); begin(); i.fork().layers()`},
 		"Image.get_env":          {`i = image(REG + "/base:oci"); i.layers(); begin(); i.get_env("PATH")`},
 		"Image.get_image_config": {`i = image(REG + "/base:oci"); i.layers(); begin(); i.get_image_config()`},

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"unicode/utf8"
 
 	"go.starlark.net/starlark"
 
@@ -147,13 +146,7 @@ func readFile(thread *starlark.Thread, a *readFileArgs) (starlark.Value, error) 
 	if err != nil {
 		return nil, s.pathHint(fmt.Errorf("read_file: %w", err), a.Path)
 	}
-	if a.Raw {
-		return starlark.Bytes(data), nil
-	}
-	if !utf8.Valid(data) {
-		return nil, withHint(fmt.Errorf("read_file: %q is not UTF-8", a.Path), "raw = True reads it as bytes")
-	}
-	return starlark.String(data), nil
+	return textOrBytes("read_file", a.Path, data, a.Raw)
 }
 
 type fetchArgs struct {

@@ -54,6 +54,8 @@ var imageClass = &class[*imageValue]{
 		method("Image.get_image_config", (*imageValue).getImageConfig),
 		method("Image.get_image_data", (*imageValue).getImageData),
 		method("Image.layers", (*imageValue).layers),
+		method("Image.files", (*imageValue).listFiles),
+		method("Image.read", (*imageValue).readFile),
 		method("Image.fork", (*imageValue).fork),
 	},
 }

@@ -58,6 +58,13 @@ func TestLimits(t *testing.T) {
 		"read_file": {
 			Limits{BlobBytes: 1}, "read_file('//empty')", "x = read_file('conf/a.json')", "proj/build.star:1:15", "conf/a.json has more than 1 bytes", "--max-blob-bytes",
 		},
+		"read": {
+			Limits{BlobBytes: 3}, "i = image('scratch')\ni.add_files({'/a': custom_file('xxx')})\ni.read('/a')", "i = image('scratch')\ni.add_files({'/a': custom_file('xxxx')})\ni.read('/a')",
+			"proj/build.star:3:8", "read: \"/a\" has more than 3 bytes", "--max-blob-bytes",
+		},
+		"files": {
+			Limits{Steps: 100000}, "", "i = image('scratch')\ni.add_files({'/%d' % n: custom_file('') for n in range(30)})\nfor n in range(1000000):\n    i.files()", "proj/build.star:4:7", "the script takes more than 100000 steps", "--max-steps",
+		},
 		"blob":          {Limits{BlobBytes: 10}, "", blob + "b.blob(d)", "proj/build.star:3:3", "has more than 10 bytes", "--max-blob-bytes"},
 		"blob asked":    {Limits{BlobBytes: 10}, "", blob + "b.blob(d, max_bytes = 1000000)", "proj/build.star:3:3", "has more than 10 bytes", "--max-blob-bytes"},
 		"json.decode":   {Limits{JSONBytes: 10}, "json.decode('[1,2,3,4]')", "json.decode('[1,2,3,4,5]')", "proj/build.star:1:6", "the JSON text has more than 10 bytes", "--max-json-bytes"},
