@@ -13,11 +13,13 @@ import (
 	"strings"
 	"testing"
 
+	specs "github.com/opencontainers/image-spec/specs-go/v1"
 	"go.starlark.net/syntax"
 	"golang.org/x/tools/txtar"
 
 	"github.com/imgscript/imgscript/core/auth"
 	"github.com/imgscript/imgscript/core/build"
+	"github.com/imgscript/imgscript/core/content"
 	"github.com/imgscript/imgscript/core/registry/registrytest"
 	"github.com/imgscript/imgscript/starlib"
 )
@@ -85,6 +87,13 @@ func newWorld(t *testing.T) world {
 		repository, tag, _ := strings.Cut(image, ":")
 		reg.PushImage(repository, tag, registrytest.Image{Layers: files, Config: map[string]any{"Env": []string{"PATH=/bin"}}})
 	}
+	var platforms []content.Descriptor
+	for _, arch := range []string{"amd64", "arm64"} {
+		desc := reg.PushImage("library/debian", "", registrytest.Image{Arch: arch, Layers: files}).Manifest
+		desc.Platform = &specs.Platform{OS: "linux", Architecture: arch}
+		platforms = append(platforms, desc)
+	}
+	reg.PushIndex("library/debian", "12-slim", false, platforms...)
 	return world{reg.Host}
 }
 

@@ -110,28 +110,36 @@ func (w *world) checkRemote(app saved, format string) {
 	w.sh("skopeo", "copy", "docker://$REG/team/app:v1", "oci:converted:v1") // schema 2 is rewritten here, which reads every layer
 }
 
+// buildah runs the tool with a storage of its own.
+func (w *world) buildah(args ...string) string {
+	w.t.Helper()
+	storage := []string{"--root", filepath.Join(w.home, "storage"), "--runroot", filepath.Join(w.home, "running"), "--storage-driver", "vfs"}
+	return strings.TrimSpace(w.sh("buildah", append(storage, args...)...))
+}
+
+// runIn runs a program in a container of buildah's that has busybox.
+func (w *world) runIn(id string, args ...string) string {
+	w.t.Helper()
+	// buildah 1.28 sometimes ends before it passed on what a short program printed: the mark tells that from a program that printed nothing.
+	const mark = "[the end]"
+	script := "'" + strings.Join(args, "' '") + "'; echo '" + mark + "'"
+	for range 5 {
+		if out, whole := strings.CutSuffix(w.buildah("run", "--isolation", "chroot", id, "--", "/bin/busybox", "sh", "-c", script), mark); whole {
+			return strings.TrimSpace(out)
+		}
+	}
+	w.t.Error("buildah lost what the program printed, five times")
+	return ""
+}
+
 // checkRun runs the image that appScript made.
 func (w *world) checkRun(image string) {
 	t := w.t
 	t.Helper()
-	buildah := func(args ...string) string {
-		t.Helper()
-		storage := []string{"--root", filepath.Join(w.home, "storage"), "--runroot", filepath.Join(w.home, "running"), "--storage-driver", "vfs"}
-		return strings.TrimSpace(w.sh("buildah", append(storage, args...)...))
-	}
-	id := buildah("from", image)
-	// buildah 1.28 sometimes ends before it passed on what a short program printed: the mark tells that from a program that printed nothing.
-	const mark = "[the end]"
+	id := w.buildah("from", image)
 	run := func(args ...string) string {
 		t.Helper()
-		script := "'" + strings.Join(args, "' '") + "'; echo '" + mark + "'"
-		for range 5 {
-			if out, whole := strings.CutSuffix(buildah("run", "--isolation", "chroot", id, "--", "/bin/busybox", "sh", "-c", script), mark); whole {
-				return strings.TrimSpace(out)
-			}
-		}
-		t.Error("buildah lost what the program printed, five times")
-		return ""
+		return w.runIn(id, args...)
 	}
 	equal(t, "a file", run("/bin/busybox", "cat", "/app/hello"), "hello from an image")
 	equal(t, "a program, the environment and the directory", run("./run.sh"), "world green /app")
@@ -141,7 +149,7 @@ func (w *world) checkRun(image string) {
 	equal(t, "what was whited out", run("sh", "-c", "busybox ls -A /var/cache/old; test -e /etc/motd || echo gone"), "gone")
 	equal(t, "a big file", run("busybox", "md5sum", "/app/big"), "130cde57239bd21743ef43742ea3259c  /app/big")
 	equal(t, "a second layer", run("busybox", "cat", "/late"), "second layer")
-	equal(t, "the command", buildah("inspect", "--format", "{{.OCIv1.Config.Cmd}} {{.OCIv1.Config.WorkingDir}}", id), "[/bin/busybox cat hello] /app")
+	equal(t, "the command", w.buildah("inspect", "--format", "{{.OCIv1.Config.Cmd}} {{.OCIv1.Config.WorkingDir}}", id), "[/bin/busybox cat hello] /app")
 }
 
 // TestUnpack has umoci unpack a layout that the program wrote.

@@ -25,7 +25,7 @@ func (c *class[R]) describe() (string, []attributeDoc, []binding) {
 
 // bound are all the tables that Go has for api.star: classes for its types, functions for "" (the global ones) and its modules.
 var (
-	boundClasses   = []described{matchClass, imageClass, layerClass, savedClass, blobClass, credentialClass, clientClass}
+	boundClasses   = []described{matchClass, imageClass, indexClass, layerClass, savedClass, blobClass, credentialClass, clientClass}
 	boundFunctions = map[string][]binding{"re": regexpFunctions, "": globalFunctions}
 	unbound        = []string{"File", "Secret"} // types without attributes and methods
 )

@@ -32,12 +32,13 @@ func effects() map[string][]effect {
 		"auth":   {effectRead, effectNet}, // key files; token servers and credential helpers
 		"client": {effectRead, effectNet, effectPush},
 		"image":  {effectRead, effectNet},
+		"index":  {effectRead, effectNet}, // what its references name
 
 		"Image.add_files": read,
 		"Image.add_layer": {effectRead, effectNet}, // where the layer may be
-		"Image.save":      save, "Image.sync": save,
+		"Image.save":      save, "Image.sync": save, "Index.save": save,
 		"Image.client":       write,
-		"Image.remove_layer": pure, "Image.layers": pure, "Image.fork": pure, "Image.files": pure, "Image.read": pure,
+		"Image.remove_layer": pure, "Image.layers": pure, "Image.fork": pure, "Image.on": pure, "Image.files": pure, "Image.read": pure,
 		"Image.get_env": pure, "Image.get_image_config": pure, "Image.get_image_data": pure,
 
 		"Client.resolve": reach, "Client.manifest": reach, "Client.tags": reach, "Client.blob_exists": reach, "Client.blob": reach, "Client.referrers": reach,

@@ -124,6 +124,14 @@ d = image(REG + "/base:oci").layers()[0].digest
 			outsideLayer + `begin(); image("oci:" + OUTSIDE + "/layers").layers()`,
 			`begin(); image("scratch", auth = {"other.example": {"keyFilename": OUTSIDE + "/f"}})`,
 		},
+		"index": {
+			`begin(); index("oci:x", [REG + "/base:index"]).digest`,
+			outsideLayer + `begin(); index("oci:x", ["oci:" + OUTSIDE + "/layers"]).digest`,
+		},
+		"Index.save": {
+			`x = index(REG + "/app", [image("scratch", platform = "linux/arm64")]); begin(); x.save().digest`,
+			`x = index("oci:" + OUTSIDE + "/saved", [image("scratch", platform = "linux/arm64")]); begin(); x.save().digest`,
+		},
 
 		"Image.add_files": {`i = image("scratch"); begin(); i.add_files({"/f": OUTSIDE + "/f"}).digest; i.layers()`},
 		"Image.add_layer": {
@@ -144,6 +152,7 @@ d = image(REG + "/base:oci").layers()[0].digest
 		"Image.files":            {`i = image(REG + "/base:oci"); i.layers(); begin(); i.files()`},
 		"Image.read":             {`i = image(REG + "/base:oci"); i.layers(); begin(); i.read(i.files()[-1].path, raw = True)`},
 		"Image.fork":             {`i = image(REG + "/base:oci"); i.layers(); begin(); i.fork().layers()`},
+		"Image.on":               {`i = image(REG + "/base:oci"); i.layers(); begin(); i.on("linux/amd64").layers()`},
 		"Image.get_env":          {`i = image(REG + "/base:oci"); i.layers(); begin(); i.get_env("PATH")`},
 		"Image.get_image_config": {`i = image(REG + "/base:oci"); i.layers(); begin(); i.get_image_config()`},
 		"Image.get_image_data":   {`i = image(REG + "/base:oci"); i.layers(); begin(); i.get_image_data()`},

@@ -17,6 +17,7 @@ import (
 // globalFunctions are the functions of api.star that belong to no type and no module.
 var globalFunctions = []binding{
 	function("image", newImage),
+	function("index", newIndex),
 	function("custom_file", customFile),
 	function("file", localFile),
 	function("whiteout", whiteout),

@@ -24,17 +24,20 @@ type imageValue struct {
 	dicts     map[string]*starlark.Dict // env, labels and annotations, which scripts change in place
 	touched   map[string]site           // where an attribute was last set or, for dicts, read
 	committed state                     // what of it the image underneath has for good
-	sent      string                    // what the image was last told, in a form that can be compared
-	data      *imageData                // the dicts of get_image_config and get_image_data, once asked for
+	told      state                     // what the image was last told
+	sent      string                    // that, less what was committed, in a form that can be compared
+	kin       *kin
+	platform  string // of a view
 }
 
 type imageArgs struct {
-	Base     string  `arg:"base"`
-	Target   *string `arg:"target"`
-	Auth     authArg `arg:"auth"`
-	Platform string  `arg:"platform"`
-	Format   string  `arg:"format"`
-	Locked   bool    `arg:"locked"`
+	Base      string       `arg:"base"`
+	Target    *string      `arg:"target"`
+	Auth      authArg      `arg:"auth"`
+	Platform  string       `arg:"platform"`
+	Platforms platformsArg `arg:"platforms"`
+	Format    string       `arg:"format"`
+	Locked    bool         `arg:"locked"`
 }
 
 func newImage(thread *starlark.Thread, a *imageArgs) (starlark.Value, error) {
@@ -46,7 +49,7 @@ func newImage(thread *starlark.Thread, a *imageArgs) (starlark.Value, error) {
 	if err != nil {
 		return nil, fmt.Errorf("image: auth: %w", err)
 	}
-	opts := &build.ImageOptions{Auth: m, Platform: a.Platform, Format: a.Format, Unlocked: !a.Locked, Template: s.isLoading()}
+	opts := &build.ImageOptions{Auth: m, Platform: a.Platform, Platforms: a.Platforms, Format: a.Format, Unlocked: !a.Locked, Template: s.isLoading()}
 	if a.Target != nil {
 		opts.Target = *a.Target
 	}
@@ -63,27 +66,35 @@ func (s *session) wrap(b *build.Image) *imageValue {
 	for _, name := range dictAttributes() {
 		i.dicts[name] = new(starlark.Dict)
 	}
-	i.committed = i.state()
+	i.kin = &kin{members: []*imageValue{i}}
+	i.told = i.state()
+	i.commit()
 	s.images = append(s.images, i)
 	return i
 }
 
 // String implements starlark.Value. It shows nothing that would have to be waited for.
 func (i *imageValue) String() string {
-	if t := i.b.Target(); t != "" {
-		return fmt.Sprintf("<Image %s → %s>", i.b.Base(), t)
+	text := i.b.Base()
+	if i.platform != "" {
+		text += " on " + i.platform
 	}
-	return fmt.Sprintf("<Image %s>", i.b.Base())
+	if t := i.b.Target(); t != "" {
+		text += " → " + t
+	}
+	return "<Image " + text + ">"
 }
 
 // Type implements starlark.Value.
 func (i *imageValue) Type() string { return "Image" }
 
-// Freeze implements starlark.Value.
+// Freeze implements starlark.Value. An image and its views are frozen together.
 func (i *imageValue) Freeze() {
-	i.frozen = true
-	for _, dict := range i.dicts {
-		dict.Freeze()
+	for _, m := range i.kin.members {
+		m.frozen = true
+		for _, dict := range m.dicts {
+			dict.Freeze()
+		}
 	}
 }
 

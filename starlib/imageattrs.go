@@ -27,6 +27,11 @@ var imageClass = &class[*imageValue]{
 			get:  func(i *imageValue) (starlark.Value, error) { return stringOrNone(i.b.Target()), nil },
 			hint: `fork("…") makes an image with another target, save(to = "…") saves to one`,
 		},
+		{
+			name: "platforms",
+			get:  (*imageValue).platforms,
+			hint: `image(…, platforms = ["linux/amd64", "linux/arm64"]) makes an image of several`,
+		},
 		imageAttr("working_dir", toText),
 		imageAttr("cmd", toCommand),
 		imageAttr("entrypoint", toCommand),
@@ -34,6 +39,8 @@ var imageClass = &class[*imageValue]{
 		imageAttr("user", toText),
 		imageDict("labels"),
 		imageDict("annotations"),
+		imageDict("entry_annotations"),
+		imageDict("index_annotations"),
 		imageAttr("exposed_ports", toPorts),
 		imageAttr("volumes", toList),
 		imageAttr("stop_signal", toText),
@@ -57,10 +64,13 @@ var imageClass = &class[*imageValue]{
 		method("Image.files", (*imageValue).listFiles),
 		method("Image.read", (*imageValue).readFile),
 		method("Image.fork", (*imageValue).fork),
+		method("Image.on", (*imageValue).on),
 	},
 }
 
-func dictAttributes() []string { return []string{"env", "labels", "annotations"} }
+func dictAttributes() []string {
+	return []string{"env", "labels", "annotations", "entry_annotations", "index_annotations"}
+}
 
 func stringOrNone(s string) starlark.Value {
 	if s == "" {
@@ -87,10 +97,12 @@ func imageAttr(name string, take func(v starlark.Value) (starlark.Value, error))
 			return starlark.None, nil
 		},
 		set: func(i *imageValue, v starlark.Value) error {
-			i.touch(name)
+			if err := i.touch(name); err != nil {
+				return err
+			}
 			if v == starlark.None {
 				if _, ok := i.committed.set[name]; ok {
-					return inData(name)
+					return i.inData(name)
 				}
 				delete(i.set, name)
 				return nil
@@ -124,13 +136,15 @@ func imageDict(name string) attribute[*imageValue] {
 	return attribute[*imageValue]{
 		name: name,
 		get: func(i *imageValue) (starlark.Value, error) {
-			if !i.frozen {
-				i.touch(name)
+			if i.frozen {
+				return i.dicts[name], nil
 			}
-			return i.dicts[name], nil
+			return i.dicts[name], i.touch(name)
 		},
 		set: func(i *imageValue, v starlark.Value) error {
-			i.touch(name)
+			if err := i.touch(name); err != nil {
+				return err
+			}
 			if v == i.dicts[name] {
 				return nil // img.env |= {…}
 			}
@@ -196,10 +210,14 @@ func (i *imageValue) replaceDict(name string, entries [][2]string) error {
 }
 
 // touch remembers the first place since the last look at which an attribute was set or, of a dict, read: a dict is changed by whoever has it.
-func (i *imageValue) touch(name string) {
+func (i *imageValue) touch(name string) error {
+	if err := i.flushKin(); err != nil {
+		return err
+	}
 	if _, ok := i.touched[name]; !ok {
 		i.touched[name] = i.s.here()
 	}
+	return nil
 }
 
 // pairsOf reads what a dict attribute is set to: a dict of strings, for env also a list of NAME=value, or None.

@@ -57,8 +57,10 @@ func (i *imageValue) refresh(thread *starlark.Thread, op string) (*imageData, er
 	if err != nil {
 		return nil, i.s.waitError(op, err)
 	}
-	i.committed, i.sent = i.state(), ""
-	d := i.data
+	for _, m := range i.kin.members {
+		m.commit()
+	}
+	d := i.data()
 	if d == nil {
 		d = &imageData{manifest: new(starlark.Dict), config: new(starlark.Dict)}
 	}
@@ -74,7 +76,7 @@ func (i *imageValue) refresh(thread *starlark.Thread, op string) (*imageData, er
 		d.config.Freeze()
 		return d, nil
 	}
-	i.data = d
+	i.setData(d)
 	return d, nil
 }
 
@@ -146,7 +148,7 @@ func (d *imageData) json() (manifest, config []byte, err error) {
 
 // absorb gives the image underneath what the script changed in the dicts.
 func (i *imageValue) absorb() error {
-	d := i.data
+	d := i.data()
 	if d == nil {
 		return nil
 	}
@@ -165,9 +167,10 @@ func (i *imageValue) absorb() error {
 	return nil
 }
 
-// writeThrough writes an attribute that was set into the dicts, if the script has them, so that the later of two edits wins.
+// writeThrough writes an attribute that was set into the dicts, if the script has them, so that the later of two edits wins. What is said of the image in an index is in none.
 func (i *imageValue) writeThrough(name string) error {
-	if i.data == nil {
+	d := i.data()
+	if d == nil || name == "entry_annotations" || name == "index_annotations" {
 		return nil
 	}
 	now := i.state()
@@ -179,22 +182,22 @@ func (i *imageValue) writeThrough(name string) error {
 	if err != nil {
 		return err
 	}
-	manifest, config, err := i.data.json()
+	manifest, config, err := d.json()
 	if err != nil {
 		return err
 	}
-	img, err := i.data.from.Image.WithJSON(manifest, config)
+	img, err := d.from.Image.WithJSON(manifest, config)
 	if err != nil {
 		return err
 	}
 	if img, err = img.With(&changes); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	lastM, lastC := i.data.lastM, i.data.lastC
-	if err := i.data.show(img.Manifest(), img.Config()); err != nil {
+	lastM, lastC := d.lastM, d.lastC
+	if err := d.show(img.Manifest(), img.Config()); err != nil {
 		return err
 	}
-	i.data.lastM, i.data.lastC = lastM, lastC // absorb finds the difference
+	d.lastM, d.lastC = lastM, lastC // absorb finds the difference
 	i.committed.set[name], i.committed.dicts[name] = now.set[name], now.dicts[name]
 	return nil
 }

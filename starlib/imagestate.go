@@ -41,7 +41,7 @@ func (i *imageValue) checkDicts() error {
 		}
 		for _, key := range slices.Sorted(maps.Keys(i.committed.dicts[name])) {
 			if _, ok, err := i.dicts[name].Get(starlark.String(key)); err != nil || !ok {
-				return inData(fmt.Sprintf("%s[%q]", name, key))
+				return i.inData(fmt.Sprintf("%s[%q]", name, key))
 			}
 		}
 	}
@@ -55,13 +55,27 @@ func (i *imageValue) setWrong(name string, err error) error {
 	return &Error{Kind: KindScript, Msg: err.Error(), Hint: hintOf(err), Step: slices.Clone(i.touched[name].frames), err: err}
 }
 
-// inData is the error for who takes back what the dicts of get_image_config show: nobody knows any more what was there before.
-func inData(what string) error {
+// inData is the error for who takes back what the image underneath has for good, since the dicts of get_image_config show it, or since something was set on another view of the
+// image.
+func (i *imageValue) inData(what string) error {
+	if i.data() == nil {
+		return withHint(fmt.Errorf("%s: it cannot be taken back after on(…) was used to set something else", what), "set it to something else, or do not set it")
+	}
 	return withHint(fmt.Errorf("%s: it cannot be taken back after get_image_config() or get_image_data()", what), "change the dict that they gave")
 }
 
-// flush tells the image underneath what the script has set since it last looked. What reads or saves the image calls it first.
+// flush tells the image underneath what the script has set since it last looked, on it and on the views of its platforms. What reads or saves the image calls it first.
 func (i *imageValue) flush() error {
+	for _, m := range i.kin.members {
+		if err := m.flushOwn(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flushOwn is flush for what was set on this one alone.
+func (i *imageValue) flushOwn() error {
 	if err := i.checkDicts(); err != nil {
 		return err
 	}
@@ -80,9 +94,11 @@ func (i *imageValue) flush() error {
 		return err
 	}
 	name, at := i.firstTouched(changed.names())
+	i.kin.tell(i, now)
 	i.sent = told
 	clear(i.touched)
 	i.warnOfVariables(at, changed.dicts["env"])
+	i.keepCommand(&changes)
 	i.b.Configure(at, "setting "+name, changes)
 	return nil
 }
@@ -163,6 +179,12 @@ func (st state) changes() (image.Changes, error) {
 	}
 	if len(st.dicts["annotations"]) > 0 {
 		c.Annotations = st.dicts["annotations"]
+	}
+	if len(st.dicts["entry_annotations"]) > 0 {
+		c.EntryAnnotations = st.dicts["entry_annotations"]
+	}
+	if len(st.dicts["index_annotations"]) > 0 {
+		c.IndexAnnotations = st.dicts["index_annotations"]
 	}
 	if v, ok := st.set["created"]; ok {
 		var t timeArg

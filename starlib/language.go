@@ -45,7 +45,7 @@ func NewLanguage() (*Language, error) {
 
 // classTables are the tables of all types of api.star that have attributes or methods.
 func classTables() []classTable {
-	return []classTable{matchClass, imageClass, layerClass, savedClass, blobClass, credentialClass, clientClass}
+	return []classTable{matchClass, imageClass, indexClass, layerClass, savedClass, blobClass, credentialClass, clientClass}
 }
 
 // Parse parses the text of a script in the dialect of scripts. The error is an *[Error]; what is no text of a script at all, such as UTF-16, JSON or a text with NUL bytes, is one too.

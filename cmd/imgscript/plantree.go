@@ -75,6 +75,9 @@ func planBranches(w *build.Write) []string {
 		if b.Source != "" {
 			line += "  " + b.Source
 		}
+		if b.Platform != "" {
+			line += "  for " + b.Platform
+		}
 		lines = append(lines, line)
 	}
 	for _, t := range w.Tags {

@@ -20,21 +20,19 @@ type base struct {
 	ref      transport.Reference
 	access   *access
 	unlocked bool // its tag is followed whatever the lock says
-	platform image.Platform
-	given    bool // the platform was asked for, so a base without an index must have it
-	format   image.Format
+	wanted
+	format image.Format
 
-	mu     sync.Mutex // the steps are made on the run's goroutine; forks of templates may ask from elsewhere
-	root   *Future[root]
-	picked *Future[*image.Image]
+	mu    sync.Mutex // the steps are made on the run's goroutine; forks of templates may ask from elsewhere
+	root  *Future[root]
+	taken *Future[*family]
 }
 
 // baseKey tells bases apart that are not the same even with the engine's credentials.
 type baseKey struct {
 	ref      string
 	unlocked bool
-	platform image.Platform
-	given    bool
+	wanted   string
 	format   image.Format
 }
 
@@ -44,7 +42,7 @@ func (r *Run) sharedBase(b *base) *base {
 	before := len(r.earlierThan(b.ref))
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	key := baseKey{b.ref.String(), b.unlocked, b.platform, b.given, b.format}
+	key := baseKey{b.ref.String(), b.unlocked, fmt.Sprint(b.wanted), b.format}
 	if known, ok := r.bases[key]; ok && known.before == before {
 		return known.base
 	}
@@ -95,28 +93,26 @@ func (b *base) resolveLocked() *Future[root] {
 	return b.root
 }
 
-// image starts reading the image of the base's platform.
-func (b *base) image() *Future[*image.Image] {
+// family starts reading the images of the base's platforms.
+func (b *base) family() *Future[*family] {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.picked != nil {
-		return b.picked
+	if b.taken != nil {
+		return b.taken
 	}
-	if b.ref.Transport == "scratch" {
-		b.picked = async(b.run, b.at, "image", false, nil, func(context.Context, *step) (*image.Image, error) {
-			return image.Scratch(b.platform, b.format, b.run.opts.Epoch), nil
-		})
-		return b.picked
+	if b.ref.Transport == transport.Scratch {
+		b.taken = async(b.run, b.at, "image", false, nil, func(context.Context, *step) (*family, error) { return b.scratch(), nil })
+		return b.taken
 	}
 	found := b.resolveLocked()
-	b.picked = async(b.run, b.at, "image", false, []*step{found.step}, func(ctx context.Context, _ *step) (*image.Image, error) {
+	b.taken = async(b.run, b.at, "image", false, []*step{found.step}, func(ctx context.Context, _ *step) (*family, error) {
 		from, err := found.get(ctx)
 		if err != nil {
 			return nil, err
 		}
-		return b.pick(ctx, from)
+		return b.take(ctx, from)
 	})
-	return b.picked
+	return b.taken
 }
 
 // readRoot resolves the reference, which may be the result of earlier saves. What is not there is looked for again after all others to its repository, so that the error does
@@ -186,12 +182,21 @@ func named(ref transport.Reference, err error) error {
 	return fmt.Errorf("%s: %w", ref, err)
 }
 
-// pick finds the manifest of the platform and reads its config.
-func (b *base) pick(ctx context.Context, from root) (*image.Image, error) {
-	desc, err := b.manifest(ctx, from)
+// pick finds the manifest of a platform and reads its config.
+func (b *base) pick(ctx context.Context, from root, p image.Platform) (*image.Image, error) {
+	desc, err := b.manifest(ctx, from, p)
 	if err != nil {
 		return nil, b.named(err)
 	}
+	img, err := b.load(ctx, from, desc)
+	if err == nil && b.given && !img.Platform().Matches(p) {
+		err = fmt.Errorf("%s is %s and has no other platform; %s was asked for", b.ref, img.Platform(), p)
+	}
+	return img, err
+}
+
+// load reads the config of one of the base's manifests.
+func (b *base) load(ctx context.Context, from root, desc content.Descriptor) (*image.Image, error) {
 	img, err := image.Load(ctx, from.src, desc)
 	if err == nil {
 		err = b.run.lock.download(ctx, from, desc)
@@ -203,21 +208,15 @@ func (b *base) pick(ctx context.Context, from root) (*image.Image, error) {
 		return nil, b.named(err)
 	}
 	b.notePicked(from, img)
-	if b.given && !img.Platform().Matches(b.platform) {
-		return nil, fmt.Errorf("%s is %s and has no other platform; %s was asked for", b.ref, img.Platform(), b.platform)
-	}
-	if b.format != "" && b.format != img.Format() {
-		return img.WithFormat(b.format)
-	}
 	return img, nil
 }
 
-// manifest finds the manifest of the base's platform, by the lock where that rules.
-func (b *base) manifest(ctx context.Context, from root) (content.Descriptor, error) {
+// manifest finds the manifest of a platform, by the lock where that rules.
+func (b *base) manifest(ctx context.Context, from root, p image.Platform) (content.Descriptor, error) {
 	if from.locked != "" {
-		return b.run.lock.manifest(ctx, from, b.platform)
+		return b.run.lock.manifest(ctx, from, p)
 	}
-	return from.manifestOf(ctx, b.platform)
+	return from.manifestOf(ctx, p)
 }
 
 // manifestOf finds the manifest of a platform: the root itself, or an entry of an index.

@@ -35,6 +35,12 @@
 //     otherwise.
 //   - Images with ImageOptions.Template start nothing until something uses them, and lose no changes.
 //
+// # Platforms
+//
+// An image is of one platform or, with ImageOptions.Platforms, of several: one chain of changes, worked out for each. A layer that is put on all is built and sent once. [Image.On] is a view of one
+// platform: what is done to it is done to that platform, in program order with the rest. What each platform may answer in another way is asked of a view. Save writes an index of the kind that the base has,
+// in which only what was changed changes; [Run.Index] makes one of images and of references.
+//
 // An [Origin] is a place in the program, for errors; [Caller] is that of the calling line.
 //
 // # Bytes
@@ -80,9 +86,9 @@
 // # Where things are
 //
 //   - run.go, step.go: the scope, its steps, which error is reported; lost.go: lost changes.
-//   - image.go: images; state.go: what they are as chains of changes, worked out once and shared by forks; base.go: reading a base; layers.go: layers
-//     being built; search.go: layers that exist somewhere.
-//   - save.go: one save; target.go: blobs on their way to a repository; flight.go: each once; failures.go: which failure of several is told.
+//   - image.go: images; state.go: what they are as chains of changes, worked out once and shared by forks; base.go: reading a base; platforms.go: its images of several
+//     platforms; views.go: one platform of an image; layers.go: layers being built; search.go: layers that exist somewhere.
+//   - save.go: one save; composed.go: what it saves, an image or an index; early.go: what is sent before that is known; index.go: indexes of images; target.go: blobs on their way to a repository; flight.go: each once; failures.go: which failure of several is told.
 //   - copy.go: copies of one reference or of all tags; related.go: what refers to what is copied.
 //   - locked.go: the lock, what it says of bases and what a run finds beside it; lockerror.go: what it forbids; offline.go: runs without a network; live.go: reads by
 //     clients that may be answered differently tomorrow.

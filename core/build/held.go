@@ -7,6 +7,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/imgscript/imgscript/core/content"
+	"github.com/imgscript/imgscript/core/image"
 	"github.com/imgscript/imgscript/core/registry"
 )
 
@@ -34,16 +35,47 @@ func (t *target) hold(ctx context.Context, tag string) error {
 		return nil
 	}
 	doc, err := content.ParseDocument(desc.MediaType, data)
-	if err != nil || doc.Config == nil {
+	if err != nil {
 		return nil
 	}
+	documents := []*content.Document{doc}
+	if content.IsIndex(doc.MediaType) {
+		documents = manifestsOf(ctx, repo, doc)
+	}
 	t.held.root, t.held.sizes = desc.Digest, map[digest.Digest]int64{}
-	for _, child := range doc.Children() {
-		if !content.IsForeign(child) {
-			t.held.sizes[child.Digest] = child.Size
+	for _, doc := range documents {
+		for _, child := range doc.Children() {
+			if !content.IsForeign(child) && !content.IsDocument(child.MediaType) {
+				t.held.sizes[child.Digest] = child.Size
+			}
 		}
 	}
 	return nil
+}
+
+// maxHeld is how many manifests of an index are read to find out what a repository has.
+const maxHeld = 16
+
+// manifestsOf reads the manifests of the images in an index, as far as that can be done.
+func manifestsOf(ctx context.Context, repo content.ManifestReader, index *content.Document) []*content.Document {
+	if len(index.Manifests) > maxHeld {
+		return nil
+	}
+	documents, _ := inParallel(ctx, index.Manifests, func(ctx context.Context, desc content.Descriptor) (*content.Document, error) {
+		if image.IsAttestation(desc) || !content.IsManifest(desc.MediaType) {
+			return &content.Document{}, nil
+		}
+		read, data, err := repo.Manifest(ctx, desc.Digest.String())
+		if err != nil {
+			return &content.Document{}, nil // what is not known to be there is asked for
+		}
+		doc, err := content.ParseDocument(read.MediaType, data)
+		if err != nil {
+			return &content.Document{}, nil
+		}
+		return doc, nil
+	})
+	return documents
 }
 
 // holds reports whether a blob is here for certain without asking for it.

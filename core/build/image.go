@@ -19,24 +19,40 @@ type ImageOptions struct {
 	Target   string   // where Save puts it; a reference
 	Auth     auth.Map // credentials for this image's registries, before all others
 	Platform string   // picks from an index; a base without an index must have it
-	Format   string   // "oci" or "docker"; "" is the base's
-	Unlocked bool     // the base's tag is followed even where the lock has it
+	// Platforms makes the image all of these, each once, in place of one. A base must have each; AllPlatforms alone stands for all that it has.
+	Platforms []string
+	Format    string // "oci" or "docker"; "" is the base's
+	Unlocked  bool   // the base's tag is followed even where the lock has it
 	// Template makes an image that starts no work and loses no changes until something uses it.
 	Template bool
 }
 
-// Image is an image that is being built: a base and what is done to it. It belongs to the goroutine of its run.
+// Image is an image that is being built: a base and what is done to it. It belongs to the goroutine of its run. It may be of several platforms, or a view of one of them
+// (see On).
 type Image struct {
 	run      *Run
 	base     *base
 	target   transport.Reference // zero: none
-	head     *node
-	config   image.Changes // what Configure said, on top of head
-	configAt Origin
-	configOp string
-	changes  []*change
+	line     *line
+	only     branch // of a view, and of what was forked from one
 	template bool
 	chosen   bool // a platform or a format was asked for, so even without a change it is not the base's bytes
+}
+
+// line is what was done to an image so far. The views of an image share it.
+type line struct {
+	head    *node
+	config  configured // on top of head
+	changes []*change
+	data    map[branch]*Data // that may still be edited
+}
+
+// configured is what Configure said.
+type configured struct {
+	at      Origin // nil: nothing was said
+	op      string
+	only    branch
+	changes image.Changes
 }
 
 // Image begins an image that starts from base: a reference or "scratch". Reading it starts now.
@@ -53,11 +69,12 @@ func (r *Run) Image(at Origin, baseRef string, opts *ImageOptions) (*Image, erro
 	if err != nil {
 		return nil, err
 	}
-	b := &base{run: r, at: at, ref: ref, access: way, unlocked: o.Unlocked, platform: r.platform, given: o.Platform != "", format: image.Format(o.Format)}
-	if o.Platform != "" {
-		if b.platform, err = image.ParsePlatform(o.Platform); err != nil {
-			return nil, err
-		}
+	b := &base{run: r, at: at, ref: ref, access: way, unlocked: o.Unlocked, format: image.Format(o.Format)}
+	if b.wanted, err = r.wantedBy(&o); err != nil {
+		return nil, err
+	}
+	if b.all && ref.Transport == transport.Scratch {
+		return nil, errors.New(`platforms: "scratch" has none; list those that are wanted`)
 	}
 	if o.Format != "" && b.format != image.FormatOCI && b.format != image.FormatDocker {
 		return nil, fmt.Errorf("format %q: want %q or %q", o.Format, image.FormatOCI, image.FormatDocker)
@@ -65,8 +82,8 @@ func (r *Run) Image(at Origin, baseRef string, opts *ImageOptions) (*Image, erro
 	if len(o.Auth) == 0 {
 		b = r.sharedBase(b)
 	}
-	img := &Image{run: r, base: b, template: o.Template, chosen: o.Platform != "" || o.Format != ""}
-	img.head = &node{base: b}
+	img := &Image{run: r, base: b, only: everyBranch, template: o.Template, chosen: b.given || b.format != ""}
+	img.line = &line{head: &node{base: b, only: everyBranch}}
 	if o.Target != "" {
 		if img.target, err = r.target(o.Target); err != nil {
 			return nil, err
@@ -139,7 +156,7 @@ func parseTarget(s string) (transport.Reference, error) {
 // prefetch starts reading what is surely needed.
 func (i *Image) prefetch() {
 	if i.changed() {
-		i.base.image()
+		i.base.family()
 	} else {
 		i.base.resolve()
 	}
@@ -147,7 +164,7 @@ func (i *Image) prefetch() {
 
 // changed reports whether the image is anything else than what its base reference names.
 func (i *Image) changed() bool {
-	return i.head.parent != nil || i.configAt != nil || i.chosen || i.base.ref.Transport == "scratch"
+	return i.line.head.parent != nil || i.line.config.at != nil || i.chosen || i.base.ref.Transport == transport.Scratch
 }
 
 // Base returns the reference that the image starts from.
@@ -166,13 +183,13 @@ type ForkOptions struct {
 	Template bool // as in ImageOptions
 }
 
-// Fork returns a new image that starts from this one's present state, to be saved as target, which may be "". It costs nothing.
+// Fork returns a new image that starts from this one's present state, to be saved as target, which may be "". It costs nothing. The fork of a view is an image of its
+// platform.
 func (i *Image) Fork(target string, opts *ForkOptions) (*Image, error) {
 	template := opts != nil && opts.Template
 	fork := *i
-	fork.head, fork.config, fork.configAt = i.state(), image.Changes{}, nil
+	fork.line = &line{head: i.state(), changes: slices.Clone(i.line.changes)}
 	fork.template = template
-	fork.changes = i.changes[:len(i.changes):len(i.changes)]
 	if target != "" {
 		ref, err := i.run.target(target)
 		if err != nil {
@@ -186,44 +203,42 @@ func (i *Image) Fork(target string, opts *ForkOptions) (*Image, error) {
 	return &fork, nil
 }
 
-// push adds a change below what Configure said.
+// push adds a change below what Configure said: to all platforms, or to that of a view.
 func (i *Image) push(o op) {
-	i.head = i.put(i.head, o)
+	i.line.head = &node{parent: i.line.head, op: o, only: i.only}
 	if !i.template {
-		i.base.image()
+		i.base.family()
 		o.needs()
 	}
 }
 
-// put is a state with one more change. The first one of an image sets its creation time to the epoch, which later ones may set otherwise.
-func (i *Image) put(on *node, o op) *node {
-	if on.parent == nil {
-		epoch := i.run.opts.Epoch
-		on = &node{parent: on, op: &edited{changes: image.Changes{Created: &epoch}}}
-	}
-	return &node{parent: on, op: o}
-}
-
-// Configure says all that is set in the image's config on top of what it starts from; it takes the place of what an earlier call said. op names the
-// change in errors.
+// Configure says all that is set in the image's config on top of what it starts from; it takes the place of what an earlier call said. What was said of the image is part of what
+// a view of it starts from, and the other way round: whoever speaks later begins anew. op names the change in errors.
 func (i *Image) Configure(at Origin, op string, changes image.Changes) {
 	i.noteChange(at, op)
-	i.config, i.configAt, i.configOp = changes, at, op
+	if i.line.config.only != i.only {
+		i.settle()
+	}
+	i.line.config = configured{at, op, i.only, changes}
 	if isZero(changes) {
-		i.configAt = nil // taken back: the image may be the base's bytes again
+		i.line.config = configured{} // taken back: the image may be the base's bytes again
 	}
 	if !i.template {
-		i.base.image()
+		i.base.family()
 	}
 }
 
 // state is the present state, configuration included.
 func (i *Image) state() *node {
-	if i.configAt == nil {
-		return i.head
+	c := i.line.config
+	if c.at == nil {
+		return i.line.head
 	}
-	return i.put(i.head, &edited{at: i.configAt, name: i.configOp, changes: i.config})
+	return &node{parent: i.line.head, op: &edited{at: c.at, name: c.op, changes: c.changes}, only: c.only}
 }
+
+// settle makes what Configure said part of what the image starts from.
+func (i *Image) settle() { i.line.head, i.line.config = i.state(), configured{} }
 
 // RemoveLayer removes the layer with this digest (of its blob), its diff ID and its history entry. It waits for the layers so far, and
 // reports whether there was one.
@@ -243,11 +258,15 @@ func (i *Image) RemoveLayer(at Origin, dgst digest.Digest) (bool, error) {
 	return true, nil
 }
 
-// now works out the present state, which starts a template's work too.
+// now works out the present state, which starts a template's work too. It is for what belongs to one platform: of an image of several it is an error.
 func (i *Image) now(at Origin, op string) (*image.Image, error) {
+	only, err := i.one(at, op)
+	if err != nil {
+		return nil, err
+	}
 	head := i.state()
-	state := async(i.run, at, op, false, head.needs(), func(ctx context.Context, _ *step) (*image.Image, error) {
-		return head.image(ctx)
+	state := async(i.run, at, op, false, head.needs(only), func(ctx context.Context, _ *step) (*image.Image, error) {
+		return head.image(ctx, only)
 	})
 	return state.Wait()
 }
@@ -285,28 +304,38 @@ type Data struct {
 
 // Data waits for the layers so far and returns the image as it is now. What Configure said becomes part of what the image starts from.
 func (i *Image) Data(at Origin, op string) (*Data, error) {
-	i.head, i.config, i.configAt = i.state(), image.Changes{}, nil
+	i.settle()
 	img, err := i.now(at, op)
 	if err != nil {
 		return nil, err
 	}
 	i.use()
-	return &Data{Image: img, at: i.head}, nil
+	d := &Data{Image: img, at: i.line.head}
+	if i.line.data == nil {
+		i.line.data = map[branch]*Data{}
+	}
+	i.line.data[i.only] = d
+	return d, nil
 }
 
-// Replace puts an edited manifest and config in the place of those that from holds: nil keeps one. What was done to the image after
+// Replace puts an edited manifest and config in the place of those that from, the latest that Data returned, holds: nil keeps one. What was done to the image after
 // from was read stays on top. JSON values that did not change keep their bytes.
 func (i *Image) Replace(at Origin, name string, from *Data, manifest, config []byte) {
-	var later []op
-	n := i.head
-	for ; n != from.at && n.parent != nil; n = n.parent {
-		later = append(later, n.op)
+	var later []*node
+	for n := i.line.head; n != from.at && n.parent != nil; n = n.parent {
+		later = append(later, n)
 	}
 	i.noteChange(at, name)
-	i.head = from.at
+	i.line.head = from.at
 	i.push(&replaced{at, name, manifest, config})
-	from.at = i.head
-	for k := len(later) - 1; k >= 0; k-- {
-		i.push(later[k])
+	from.at = i.line.head
+	for _, n := range slices.Backward(later) {
+		again := &node{parent: i.line.head, op: n.op, only: n.only}
+		for _, other := range i.line.data { // of other platforms
+			if other.at == n {
+				other.at = again
+			}
+		}
+		i.line.head = again
 	}
 }

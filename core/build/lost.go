@@ -6,6 +6,7 @@ import "fmt"
 type change struct {
 	at   Origin
 	op   string
+	only branch // of the platform that it was done to
 	used bool
 }
 
@@ -23,17 +24,28 @@ func (e *LostChangeError) Error() string {
 
 // noteChange remembers a change of the image for the end of the run. What templates do is never lost.
 func (i *Image) noteChange(at Origin, op string) *change {
-	c := &change{at: at, op: op, used: i.template}
-	i.changes = append(i.changes[:len(i.changes):len(i.changes)], c)
+	c := &change{at: at, op: op, only: i.only, used: i.template}
+	i.line.changes = append(i.line.changes, c)
 	i.run.changes = append(i.run.changes, c)
 	return c
 }
 
-// use says that something came of all that was done to the image so far.
+// use says that something came of all that was done to the image so far, or to the platform of a view.
 func (i *Image) use() {
-	for _, c := range i.changes {
+	for _, c := range i.done() {
 		c.used = true
 	}
+}
+
+// done are the changes that were done to the image so far, or to the platform of a view.
+func (i *Image) done() []*change {
+	var done []*change
+	for _, c := range i.line.changes {
+		if i.only == everyBranch || c.only == everyBranch || c.only == i.only {
+			done = append(done, c)
+		}
+	}
+	return done
 }
 
 // lostChange is the first change, in program order, that nothing came of.

@@ -62,6 +62,9 @@ func (w *Write) lines() []planLine {
 		if b.Source != "" {
 			text += b.Source + " "
 		}
+		if b.Platform != "" {
+			text += "for " + b.Platform + " "
+		}
 		text += "(" + b.MediaType
 		if b.DiffID != "" {
 			text += ", diff ID " + b.DiffID.String()

@@ -63,15 +63,25 @@ func (t *target) planned(ctx context.Context, src content.Fetcher, root content.
 		return nil, err
 	}
 	var list []PlannedBlob
-	seen := map[digest.Digest]bool{}
+	places := map[digest.Digest]int{}
+	platform := ""
 	add := func(kind string, desc content.Descriptor) {
-		if seen[desc.Digest] || leaveForeign && content.IsForeign(desc) {
+		if i, seen := places[desc.Digest]; seen {
+			if list[i].Platform != platform {
+				list[i].Platform = "" // it is of several
+			}
 			return
 		}
-		seen[desc.Digest] = true
-		list = append(list, PlannedBlob{Action: t.action(desc.Digest), Kind: kind, Digest: desc.Digest, Size: desc.Size, MediaType: desc.MediaType})
+		if leaveForeign && content.IsForeign(desc) {
+			return
+		}
+		places[desc.Digest] = len(list)
+		list = append(list, PlannedBlob{
+			Action: t.action(desc.Digest), Kind: kind, Digest: desc.Digest, Size: desc.Size, MediaType: desc.MediaType, Platform: platform,
+		})
 	}
 	for _, desc := range documents {
+		platform = platformOf(desc)
 		data, err := content.ReadAll(ctx, src, desc)
 		if err != nil {
 			return nil, err
@@ -115,12 +125,12 @@ func (t *target) others(list []PlannedBlob) []PlannedBlob {
 
 // note adds the save to the plan, before its tags move.
 func (s *save) note(ctx context.Context, step *step, t *target, saved *Saved, src content.Fetcher, root content.Descriptor, unchanged bool) error {
-	plan := s.image.run.plan
+	plan := s.run.plan
 	if plan == nil {
 		return nil
 	}
 	w := Write{
-		Op: "save", Target: saved.Target, From: s.image.Base(), Digest: root.Digest, MediaType: root.MediaType, Size: saved.Size,
+		Op: "save", Target: saved.Target, From: s.from, Digest: root.Digest, MediaType: root.MediaType, Size: saved.Size,
 		Platforms: saved.Platforms, Unchanged: unchanged,
 	}
 	var err error
@@ -143,14 +153,10 @@ func (s *save) describe(ctx context.Context, blobs []PlannedBlob, layers []*Laye
 	for _, l := range layers {
 		known[l.future.value.Descriptor.Digest] = l
 	}
-	based := map[digest.Digest]bool{}
-	if s.changed && s.image.base.ref.Transport != "scratch" {
-		img, err := s.image.base.image().get(ctx)
-		if err != nil {
+	based := map[digest.Digest]string{}
+	for _, p := range s.parts {
+		if err := p.based(ctx, based); err != nil {
 			return err
-		}
-		for _, l := range img.Layers() {
-			based[l.Digest] = true
 		}
 	}
 	for i := range blobs {
@@ -159,8 +165,24 @@ func (s *save) describe(ctx context.Context, blobs []PlannedBlob, layers []*Laye
 			continue
 		}
 		blobs[i].DiffID, blobs[i].Source = l.future.value.DiffID, l.createdBy
-		if !s.changed || based[blobs[i].Digest] {
-			blobs[i].Source = s.image.Base()
+		if !s.changed {
+			blobs[i].Source = s.from
+		} else if base, ok := based[blobs[i].Digest]; ok {
+			blobs[i].Source = base
+		}
+	}
+	return nil
+}
+
+// based notes which layers come from the image's base, and what that is.
+func (p present) based(ctx context.Context, into map[digest.Digest]string) error {
+	f, err := p.family(ctx)
+	if err != nil {
+		return err
+	}
+	for _, b := range p.branches(f) {
+		for _, l := range f.members[b].image.Layers() {
+			into[l.Digest] = p.base().ref.String()
 		}
 	}
 	return nil
@@ -168,11 +190,11 @@ func (s *save) describe(ctx context.Context, blobs []PlannedBlob, layers []*Laye
 
 // noteSync adds a sync to the plan.
 func (s *save) noteSync(ctx context.Context, step *step, t *target, src content.Fetcher, root content.Descriptor) error {
-	plan := s.image.run.plan
+	plan := s.run.plan
 	if plan == nil {
 		return nil
 	}
-	w := Write{Op: "sync", Target: s.ref.Name(), From: s.image.Base()}
+	w := Write{Op: "sync", Target: s.ref.Name(), From: s.from}
 	blobs, err := t.planned(ctx, src, root, s.opts.LeaveForeign)
 	if err != nil {
 		return err

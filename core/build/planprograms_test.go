@@ -65,6 +65,37 @@ var programs = []program{
 	{name: "an index as it is", seed: func(t *testing.T, from, _ *registrytest.Server) {
 		multi(t, from, "many", "v1")
 	}, run: func(r *build.Run, from, to string) error { return copyTo(from+"/many:v1", to+"/many:v2")(r) }},
+	{name: "several platforms", seed: func(t *testing.T, from, _ *registrytest.Server) {
+		attestedBase(t, from, false)
+	}, run: func(r *build.Run, from, to string) error {
+		img, err := r.Image(at("line 1"), from+"/base:many", &build.ImageOptions{Target: to + "/app:v1", Platforms: threePlatforms})
+		if err != nil {
+			return err
+		}
+		img.AddFiles(at("line 2"), []build.File{{Target: "/srv", Local: "svc1"}}, nil)
+		view, err := img.On(at("line 3"), "linux/arm64")
+		if err != nil {
+			return err
+		}
+		view.AddFiles(at("line 4"), []build.File{{Target: "/srv", Local: "svc2"}}, nil)
+		img.Save(at("line 5"), nil)
+		return nil
+	}},
+	{name: "an index of images", seed: func(t *testing.T, from, _ *registrytest.Server) {
+		attestedBase(t, from, false)
+	}, run: func(r *build.Run, from, to string) error {
+		img, err := r.Image(at("line 1"), from+"/base:many", &build.ImageOptions{Platform: "linux/arm64"})
+		if err != nil {
+			return err
+		}
+		img.AddFiles(at("line 2"), []build.File{{Target: "/srv", Local: "svc1"}}, nil)
+		index, err := r.Index(at("line 3"), to+"/app:v1", []build.IndexMember{{Image: img}, {Reference: to + "/base:v1"}}, nil)
+		if err != nil {
+			return err
+		}
+		index.Save(at("line 4"), nil)
+		return nil
+	}},
 	{name: "a layout", run: func(r *build.Run, from, _ string) error {
 		return withLayer(r, from+"/base:v1", "oci:out/app:v1", "svc1", nil)
 	}},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -54,20 +55,34 @@ func (i *Image) Save(at Origin, opts *SaveOptions) *Future[Saved] {
 	if err != nil {
 		return i.run.noteSave("", "", failedFuture[Saved](i.run, at, "save", err))
 	}
-	s := &save{image: i, head: i.state(), changed: i.changed(), ref: ref, tags: tags, opts: o}
+	now, changed := i.present(), i.changed()
 	if !isZero(o.Changes) {
-		s.head, s.changed = i.put(s.head, &edited{changes: o.Changes}), true
+		now, changed = present{&node{parent: now.node, op: &edited{changes: o.Changes}, only: i.only}, i.only}, true
 	}
-	future := async(i.run, at, "save", true, s.needs(), s.do)
-	i.run.noteTags(ref, tags, future.step)
-	return i.run.noteSave(ref.Name(), i.run.locationOf(ref), future)
+	s := i.saving(now, changed)
+	s.ref, s.tags, s.opts = ref, tags, o
+	return s.start(at)
 }
 
-func isZero(c image.Changes) bool {
-	return c.Cmd == nil && c.Entrypoint == nil && c.Env == nil && c.WorkingDir == nil && c.User == nil && c.Labels == nil &&
-		c.Annotations == nil && c.Shell == nil && c.OnBuild == nil && c.StopSignal == nil && c.Author == nil && c.ExposedPorts == nil &&
-		c.Volumes == nil && c.Healthcheck == nil && c.Created == nil
+// saving is a save of an image as it is at some moment.
+func (i *Image) saving(now present, changed bool) *save {
+	s := &save{run: i.run, base: i.base, access: i.base.access, from: i.Base(), changed: changed, compose: now.compose}
+	if !changed {
+		s.needs = []*step{i.base.resolve().step}
+		return s
+	}
+	s.parts, s.needs = []present{now}, now.needs()
+	return s
 }
+
+// start begins the save.
+func (s *save) start(at Origin) *Future[Saved] {
+	future := async(s.run, at, "save", true, s.needs, s.do)
+	s.run.noteTags(s.ref, s.tags, future.step)
+	return s.run.noteSave(s.ref.Name(), s.run.locationOf(s.ref), future)
+}
+
+func isZero(c image.Changes) bool { return reflect.ValueOf(c).IsZero() }
 
 // destination is where a save goes, checked before anything is sent.
 func (i *Image) destination(o *SaveOptions) (transport.Reference, []string, error) {
@@ -81,15 +96,21 @@ func (i *Image) destination(o *SaveOptions) (transport.Reference, []string, erro
 	if ref.Transport == "" {
 		return ref, nil, fmt.Errorf(`the image has no target: name one, as in image(%q, "registry/repository") or save(to = "registry/repository")`, i.Base())
 	}
+	tags, err := tagsFor(ref, o.Tags)
+	return ref, tags, err
+}
+
+// tagsFor are the tags that a target is given: those that it names itself where wanted is nil.
+func tagsFor(ref transport.Reference, wanted []string) ([]string, error) {
 	tags := []string{}
-	if o.Tags == nil {
+	if wanted == nil {
 		if tag := ref.TagOrLatest(); tag != "" { // there is none where a Docker archive names no image
 			tags = append(tags, tag)
 		}
-		return ref, tags, nil
+		return tags, nil
 	}
 	var bad []error
-	for _, tag := range o.Tags {
+	for _, tag := range wanted {
 		err := registry.ValidTag(tag)
 		if err == nil {
 			_, err = ref.WithTag(tag)
@@ -100,7 +121,7 @@ func (i *Image) destination(o *SaveOptions) (transport.Reference, []string, erro
 			tags = append(tags, tag)
 		}
 	}
-	return ref, tags, errors.Join(bad...)
+	return tags, errors.Join(bad...)
 }
 
 // locationOf is the name under which a run knows a repository, however the script writes it.
@@ -127,29 +148,30 @@ func (r *Run) noteSave(target, location string, f *Future[Saved]) *Future[Saved]
 	return f
 }
 
-// save is one call of Save at work.
+// save is one call of Save at work: of an image, or of an index.
 type save struct {
-	image   *Image // not to be looked at for what may change
-	head    *node
-	changed bool
+	run     *Run
+	base    *base // nil of an index
+	access  *access
+	from    string // what it starts from, for a plan
+	needs   []*step
+	parts   []present // of which layers can be sent before all is known
+	changed bool      // it is something else than what the base's reference names, and what compose makes
+	compose func(context.Context) (*composed, error)
 	ref     transport.Reference
 	tags    []string
 	opts    SaveOptions
 }
 
-func (s *save) needs() []*step {
-	if s.changed {
-		return s.head.needs()
-	}
-	return []*step{s.image.base.resolve().step}
-}
-
 func (s *save) do(ctx context.Context, step *step) (Saved, error) {
-	repo, err := s.image.base.access.open(ctx, s.ref, true)
+	repo, err := s.access.open(ctx, s.ref, true)
 	if err != nil {
 		return Saved{}, err
 	}
-	t := newTarget(s.image.run, repo, s.ref.Name())
+	if err := s.checkTarget(ctx); err != nil {
+		return Saved{}, err
+	}
+	t := newTarget(s.run, repo, s.ref.Name())
 	t.always = s.opts.IgnorePresent
 	if !s.changed {
 		return s.unchanged(ctx, step, t)
@@ -157,9 +179,41 @@ func (s *save) do(ctx context.Context, step *step) (Saved, error) {
 	return s.built(ctx, step, t)
 }
 
+// checkTarget refuses an image of several platforms where the target takes none, before anything is brought there.
+func (s *save) checkTarget(ctx context.Context) error {
+	switch {
+	case !holdsOne(s.ref):
+		return nil
+	case s.base == nil:
+		return &oneImageError{target: s.ref.String()}
+	case !s.changed:
+		from, err := s.base.resolve().get(ctx)
+		if err != nil || !content.IsIndex(from.desc.MediaType) {
+			return err
+		}
+		return &oneImageError{target: s.ref.String(), platforms: platformsOf(from.doc)}
+	}
+	f, err := s.parts[0].family(ctx)
+	if err != nil || f.index == nil || s.parts[0].only != everyBranch {
+		return err
+	}
+	return &oneImageError{s.ref.String(), f.names(), true}
+}
+
+// platformsOf lists the platforms that an index names.
+func platformsOf(index *content.Document) []string {
+	var names []string
+	for _, desc := range index.Manifests {
+		if p := platformOf(desc); p != "" && !slices.Contains(names, p) {
+			names = append(names, p)
+		}
+	}
+	return names
+}
+
 // unchanged copies what the base's reference names, byte for byte.
 func (s *save) unchanged(ctx context.Context, step *step, t *target) (Saved, error) {
-	from, err := s.image.base.whole(ctx)
+	from, err := s.base.whole(ctx)
 	if err != nil {
 		return Saved{}, err
 	}
@@ -175,7 +229,7 @@ func (s *save) maySkip() bool { return !s.opts.IgnorePresent && len(s.tags) > 0 
 
 // tagged reports whether every tag has the image already.
 func (s *save) tagged(ctx context.Context, t *target, desc content.Descriptor) bool {
-	return t.alreadyTagged(ctx, s.image.run.locationOf(s.ref), s.tags, desc)
+	return t.alreadyTagged(ctx, s.run.locationOf(s.ref), s.tags, desc)
 }
 
 // skip saves what is there.
@@ -215,10 +269,12 @@ func (s *save) built(ctx context.Context, step *step, t *target) (Saved, error) 
 		t.held = &held{ready: make(chan struct{})}
 		group.Go(func() error { return t.hold(early, s.tags[0]) })
 	}
-	s.sendEarly(early, group, t)
-	var img *image.Image
+	for _, part := range s.parts {
+		s.sendEarly(early, group, t, part)
+	}
+	var made *composed
 	group.Go(func() (err error) {
-		img, err = s.head.image(early)
+		made, err = s.compose(early)
 		return err
 	})
 	if err := group.Wait(); err != nil {
@@ -227,10 +283,10 @@ func (s *save) built(ctx context.Context, step *step, t *target) (Saved, error) 
 	if err := t.failed.error(); err != nil {
 		return Saved{}, err
 	}
-	if t.held != nil && t.held.root == img.Descriptor().Digest && s.tagged(ctx, t, img.Descriptor()) {
-		return s.skip(ctx, step, t, img, img.Descriptor())
+	if t.held != nil && t.held.root == made.desc.Digest && s.tagged(ctx, t, made.desc) {
+		return s.skip(ctx, step, t, made.src, made.desc)
 	}
-	return s.publish(ctx, step, t, img, img.Descriptor(), img.Manifest())
+	return s.publish(ctx, step, t, made.src, made.desc, made.data)
 }
 
 // copy brings everything but the root document to the target.
@@ -238,61 +294,14 @@ func (s *save) copy(ctx context.Context, t *target, src content.Fetcher, root co
 	return t.copy(ctx, src, root, &content.CopyOptions{WithoutRoot: true, SkipForeign: s.opts.LeaveForeign})
 }
 
-// sendEarly starts sending the layers that the image will surely have, before it is known in full: each as soon as there is something of it. Removed ones are
-// left out.
-func (s *save) sendEarly(ctx context.Context, group *errgroup.Group, t *target) {
-	gone := map[digest.Digest]bool{}
-	n := s.head
-	for ; n.parent != nil && n.worked() == nil; n = n.parent {
-		switch o := n.op.(type) {
-		case *removed:
-			gone[o.digest] = true
-		case *appended:
-			if !removesUnknown(gone) {
-				group.Go(func() error { return t.layer(ctx, o.layer, s.opts.LeaveForeign) })
-			}
-		case *replaced:
-			return // its manifest says which layers are left
-		}
-	}
-	below := n
-	group.Go(func() error {
-		img, err := below.image(ctx)
-		if err != nil {
-			return err
-		}
-		return s.sendLayers(ctx, t, img, gone)
-	})
-}
-
-// removesUnknown reports whether some layer above is removed: which one of those being built it is, nobody knows yet.
-func removesUnknown(gone map[digest.Digest]bool) bool { return len(gone) > 0 }
-
-// sendLayers sends the layers of an image, the biggest first, but for those in gone.
-func (s *save) sendLayers(ctx context.Context, t *target, img *image.Image, gone map[digest.Digest]bool) error {
-	layers := img.Layers()
-	slices.SortStableFunc(layers, func(a, b image.LayerInfo) int { return int(min(max(b.Size-a.Size, -1), 1)) })
-	group, ctx := errgroup.WithContext(ctx)
-	for _, l := range layers {
-		if gone[l.Digest] || s.opts.LeaveForeign && content.IsForeign(l.Descriptor) {
-			continue
-		}
-		group.Go(func() error {
-			_, err := t.Mount(ctx, l.Descriptor, img.Sources(l.Descriptor), content.FromFetcher(img, l.Descriptor))
-			return err
-		})
-	}
-	return group.Wait()
-}
-
 // result describes what was saved.
 func (s *save) result(ctx context.Context, t *target, src content.Fetcher, desc content.Descriptor) (Saved, error) {
 	saved := Saved{Target: s.ref.Name(), Digest: desc.Digest, Tags: s.tags, MediaType: desc.MediaType}
-	if err := saved.add(ctx, s.image.run, src, desc, map[digest.Digest]bool{}); err != nil {
+	if err := saved.add(ctx, s.run, src, desc, map[digest.Digest]bool{}); err != nil {
 		return Saved{}, err
 	}
 	saved.UploadedBytes, saved.Uploaded, saved.Mounted, saved.Skipped = t.counts()
-	s.image.run.noteMade(desc.Digest, src)
+	s.run.noteMade(desc.Digest, src)
 	return saved, nil
 }
 
@@ -322,8 +331,11 @@ func (s *Saved) add(ctx context.Context, r *Run, src content.Fetcher, desc conte
 	return s.addLayers(ctx, r, src, desc)
 }
 
-// addLayers lists the layers of one manifest; what is no image has none.
+// addLayers lists the layers of one manifest; what is no image, as attestations are none, has none.
 func (s *Saved) addLayers(ctx context.Context, r *Run, src content.Fetcher, desc content.Descriptor) error {
+	if image.IsAttestation(desc) {
+		return nil
+	}
 	img, err := image.Load(ctx, src, desc)
 	if errors.Is(err, image.ErrArtifact) {
 		return nil
@@ -350,62 +362,14 @@ func (s *Saved) addLayers(ctx context.Context, r *Run, src content.Fetcher, desc
 	return nil
 }
 
-// platformOf names the platform that an index gives to an entry; "" where it says none.
+// platformOf names the platform that an index gives to an entry, as everywhere; "" where it says none.
 func platformOf(desc content.Descriptor) string {
 	if desc.Platform == nil || desc.Platform.OS == "unknown" {
 		return ""
 	}
 	p := image.Platform{OS: desc.Platform.OS, Architecture: desc.Platform.Architecture, Variant: desc.Platform.Variant, OSVersion: desc.Platform.OSVersion}
+	if usual, err := image.ParsePlatform(p.String()); err == nil {
+		p = usual
+	}
 	return p.String()
-}
-
-// SyncOptions says how Sync copies. nil copies what is missing, foreign layers included.
-type SyncOptions struct {
-	LeaveForeign  bool // foreign layers are not copied
-	IgnorePresent bool // blobs are sent although they are there
-}
-
-// Sync starts copying the base's blobs to the target, before anything is saved; Save does not do it again.
-func (i *Image) Sync(at Origin, opts *SyncOptions) *Future[struct{}] {
-	var o SyncOptions
-	if opts != nil {
-		o = *opts
-	}
-	s := &save{image: i, head: &node{base: i.base}, changed: i.changed(), ref: i.target, opts: SaveOptions{LeaveForeign: o.LeaveForeign, IgnorePresent: o.IgnorePresent}}
-	if i.target.Transport == "" {
-		return failedFuture[struct{}](i.run, at, "sync", fmt.Errorf("the image has no target: name one, as in image(%q, \"registry/repository\")", i.Base()))
-	}
-	return async(i.run, at, "sync", true, s.needs(), func(ctx context.Context, step *step) (struct{}, error) {
-		return struct{}{}, s.sync(ctx, step)
-	})
-}
-
-func (s *save) sync(ctx context.Context, step *step) error {
-	repo, err := s.image.base.access.open(ctx, s.ref, true)
-	if err != nil {
-		return err
-	}
-	t := newTarget(s.image.run, repo, s.ref.Name())
-	t.always = s.opts.IgnorePresent
-	if s.changed {
-		img, err := s.head.image(ctx)
-		if err != nil {
-			return err
-		}
-		if err := s.sendLayers(ctx, t, img, nil); err != nil {
-			return err
-		}
-		if err := t.failed.error(); err != nil {
-			return err
-		}
-		return s.noteSync(ctx, step, t, img, img.Descriptor())
-	}
-	from, err := s.image.base.whole(ctx)
-	if err != nil {
-		return err
-	}
-	if err := s.copy(ctx, t, from.src, from.desc); err != nil {
-		return err
-	}
-	return s.noteSync(ctx, step, t, from.src, from.desc)
 }

@@ -11,60 +11,107 @@ import (
 	"github.com/imgscript/imgscript/core/image"
 )
 
-// node is one state of an image: its base, or a change of another state. Forks share nodes, so that a state is worked out once.
+// node is one state of an image: its base, or a change of another state. It is worked out for each platform of its own. Forks share nodes, so that a state is worked
+// out once.
 type node struct {
 	parent *node
 	base   *base // of the first node
 	op     op
+	only   branch // for which op is
 
 	mu    sync.Mutex
-	known *image.Image
+	known map[branch]*image.Image
 }
 
 // op is a change of an image.
 type op interface {
 	// needs starts what the change waits for, if that was put off, and names its steps.
 	needs() []*step
+	// apply makes the change. It is called once for each platform: what depends on that, it takes from the image.
 	apply(ctx context.Context, img *image.Image) (*image.Image, error)
 }
 
-// needs lists the steps that a state waits for.
-func (n *node) needs() []*step {
-	var all []*step
-	for ; n.parent != nil; n = n.parent {
-		all = append(all, n.op.needs()...)
-	}
-	return append(all, n.base.image().step)
+// rewriting is an op after which nobody knows which of the layers below are left, until it was applied.
+type rewriting interface {
+	op
+	rewritesLayers()
 }
 
-// image works the state out, waiting for what it needs.
-func (n *node) image(ctx context.Context) (*image.Image, error) {
-	var todo []*node
-	img := n.worked()
-	for at := n; img == nil && at.parent != nil; at = at.parent {
-		todo = append(todo, at)
-		img = at.parent.worked()
-	}
-	if img == nil {
-		first := n
-		if len(todo) > 0 {
-			first = todo[len(todo)-1].parent
+// concerns reports whether the node's change is one of a platform; that of every platform is one of some.
+func (n *node) concerns(b branch) bool {
+	return b == everyBranch || n.only == everyBranch || n.only == b
+}
+
+// needs lists the steps that a state waits for, on one platform or on every one.
+func (n *node) needs(b branch) []*step {
+	var all []*step
+	for ; n.parent != nil; n = n.parent {
+		if n.concerns(b) {
+			all = append(all, n.op.needs()...)
 		}
-		var err error
-		if img, err = first.base.image().get(ctx); err != nil {
+	}
+	return append(all, n.base.family().step)
+}
+
+// image works the state out for one platform, waiting for what it needs.
+func (n *node) image(ctx context.Context, b branch) (*image.Image, error) {
+	var todo []*node
+	at := n
+	for ; at.parent != nil && at.worked(b) == nil; at = at.parent {
+		if at.concerns(b) {
+			todo = append(todo, at)
+		}
+	}
+	img, changed := at.worked(b), at.changes(b)
+	if img == nil {
+		f, err := at.base.family().get(ctx)
+		if err != nil {
 			return nil, err
 		}
+		img = f.members[b].image
 	}
 	slices.Reverse(todo)
 	for len(todo) > 0 {
+		if !changed && ofImage(todo[0].op) {
+			var err error
+			if img, err = img.With(n.created()); err != nil {
+				return nil, err
+			}
+			changed = true
+		}
 		next, n, err := applyFirst(ctx, img, todo)
 		if err != nil {
 			return nil, err
 		}
-		todo[n-1].keep(next)
+		todo[n-1].keep(b, next)
 		img, todo = next, todo[n:]
 	}
 	return img, nil
+}
+
+// changes reports whether something is done to the image of a platform in this state or before.
+func (n *node) changes(b branch) bool {
+	for ; n.parent != nil; n = n.parent {
+		if n.concerns(b) && ofImage(n.op) {
+			return true
+		}
+	}
+	return false
+}
+
+// ofImage reports whether a change is one of the image itself.
+func ofImage(o op) bool {
+	e, ok := o.(*edited)
+	return !ok || e.changes.OfImage()
+}
+
+// created is what the first change of an image brings with it: that it was made at the epoch, which later ones may set otherwise.
+func (n *node) created() *image.Changes {
+	for n.parent != nil {
+		n = n.parent
+	}
+	epoch := n.base.run.opts.Epoch
+	return &image.Changes{Created: &epoch}
 }
 
 // applyFirst applies the first change, and those after it that are of its kind and can be done with it: layers are put on an image together, since each change costs as
@@ -86,16 +133,19 @@ func applyFirst(ctx context.Context, img *image.Image, todo []*node) (next *imag
 	return next, 1, err
 }
 
-func (n *node) worked() *image.Image {
+func (n *node) worked(b branch) *image.Image {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.known
+	return n.known[b]
 }
 
-func (n *node) keep(img *image.Image) {
+func (n *node) keep(b branch, img *image.Image) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.known = img
+	if n.known == nil {
+		n.known = map[branch]*image.Image{}
+	}
+	n.known[b] = img
 }
 
 // edited is a change of the config.
@@ -146,6 +196,9 @@ type replaced struct {
 }
 
 func (*replaced) needs() []*step { return nil }
+
+// rewritesLayers implements rewriting: the manifest says which layers are left.
+func (*replaced) rewritesLayers() {}
 
 func (o *replaced) apply(_ context.Context, img *image.Image) (*image.Image, error) {
 	next, err := img.WithJSON(o.manifest, o.config)

@@ -31,6 +31,9 @@ type Changes struct {
 	Author     *string
 	// Labels and Annotations are added to those of the base. Annotations go on the manifest, which in Docker's format has none.
 	Labels, Annotations map[string]string
+	// EntryAnnotations are for the image's entry in an index, IndexAnnotations for the index itself. They change nothing in the image, which keeps them until it is put
+	// into one.
+	EntryAnnotations, IndexAnnotations map[string]string
 	// ExposedPorts has entries PORT[/tcp|udp|sctp]: they replace the base's.
 	ExposedPorts []string
 	// Volumes are absolute paths, which replace the base's.
@@ -61,7 +64,7 @@ func (img *Image) With(c *Changes) (*Image, error) {
 	if err := c.check(img); err != nil {
 		return nil, err
 	}
-	return img.edit(func(manifest, config *object) error {
+	next, err := img.edit(func(manifest, config *object) error {
 		if c.Created != nil {
 			config.set("created", encode(timestamp(*c.Created)))
 		}
@@ -71,6 +74,19 @@ func (img *Image) With(c *Changes) (*Image, error) {
 		}
 		return config.edit("config", func(o *object) error { return c.apply(img, o) })
 	})
+	if err != nil || len(c.EntryAnnotations)+len(c.IndexAnnotations) == 0 {
+		return next, err
+	}
+	placed := *next
+	placed.around = next.around.with(c)
+	return &placed, nil
+}
+
+// OfImage reports whether c changes something in the image itself, and not only what is said about it in an index.
+func (c *Changes) OfImage() bool {
+	own := *c
+	own.EntryAnnotations, own.IndexAnnotations = nil, nil
+	return !reflect.ValueOf(own).IsZero()
 }
 
 // apply edits the config's object "config".

@@ -22,6 +22,8 @@ func (c *Changes) check(img *Image) error {
 		errs = append(errs, fmt.Errorf("annotations: %w: a Docker manifest has none; use labels, or format = \"oci\"", content.ErrUnsupported))
 	}
 	errs = append(errs, checkMap("annotation", c.Annotations)...)
+	errs = append(errs, checkMap("annotation of an entry", c.EntryAnnotations)...)
+	errs = append(errs, checkMap("annotation of the index", c.IndexAnnotations)...)
 	errs = append(errs, checkMap("label", c.Labels)...)
 	errs = append(errs, checkEach("environment variable", c.Env, checkEnv)...)
 	errs = append(errs, checkEach("exposed port", c.ExposedPorts, func(s string) error {

@@ -17,6 +17,8 @@
 //
 //	content.Copy(ctx, repository, img, img.Descriptor(), nil)
 //
+// Images of several platforms go out in an [Index]: that of a base with its images as they became ([Index.Rewrite]), or a new one ([NewIndex], [NewEntry]).
+//
 // # Bytes
 //
 // Manifests and configs are never read into a struct and written from it. What is only copied keeps its bytes, and so its digest,

@@ -22,14 +22,16 @@ type Image struct {
 	config   []byte            // nil of an artifact
 	parsed   parsedConfig      // what config says
 	places   places
+	around   around
 }
 
 // parsedConfig is what the package needs to know of a config (image-spec, config.md). It is only read from the bytes, never written.
 type parsedConfig struct {
-	Architecture string `json:"architecture"`
-	OS           string `json:"os"`
-	Variant      string `json:"variant"`
-	OSVersion    string `json:"os.version"`
+	Architecture string   `json:"architecture"`
+	OS           string   `json:"os"`
+	Variant      string   `json:"variant"`
+	OSVersion    string   `json:"os.version"`
+	OSFeatures   []string `json:"os.features"`
 	Config       struct {
 		Env        []string `json:"Env"`
 		WorkingDir string   `json:"WorkingDir"`
@@ -218,7 +220,7 @@ func (img *Image) replaced(manifest, config []byte) (*Image, error) {
 		return nil, img.noImage(doc.MediaType)
 	}
 	changed := &Image{
-		desc: content.Of(doc.MediaType, manifest), manifest: manifest, doc: doc, config: config, places: img.places,
+		desc: content.Of(doc.MediaType, manifest), manifest: manifest, doc: doc, config: config, places: img.places, around: img.around,
 	}
 	if len(config) > content.MaxDocument {
 		return nil, fmt.Errorf("%w config: %d bytes are more than the limit of %d", content.ErrInvalid, len(config), content.MaxDocument)

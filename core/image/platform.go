@@ -83,6 +83,12 @@ func (p Platform) String() string {
 // what is made for v6; amd64 does not run amd64/v3). A version of the system in p must be have's, or its beginning.
 func (p Platform) Matches(have Platform) bool { return p.rank(have) > 0 }
 
+// Names reports whether p is another way to write have: the same system, architecture and variant, and the version of the system or its beginning.
+func (p Platform) Names(have Platform) bool { return p.rank(have) == sameVariant }
+
+// sameVariant is the rank of what is made for just the variant that is wanted.
+const sameVariant = 100
+
 // rank orders what matches p: the higher, the better; 0 does not match.
 func (p Platform) rank(have Platform) int {
 	p, have = p.normal(), have.normal()
@@ -93,7 +99,7 @@ func (p Platform) rank(have Platform) int {
 		return 0
 	}
 	if p.Variant == have.Variant {
-		return 100
+		return sameVariant
 	}
 	want, ok1 := level(p)
 	got, ok2 := level(have)

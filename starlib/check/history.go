@@ -248,6 +248,7 @@ func (h *history) call(e *syntax.CallExpr) {
 	case ok && h.isImage(method.X):
 		h.seen++
 		h.arguments(e)
+		h.escaped = h.escaped || method.Name.Name == "on" // a view is the image by another name
 		if !slices.Contains([]string{"add_files", "add_layer", "remove_layer", "sync", "client"}, method.Name.Name) {
 			h.use()
 		}
