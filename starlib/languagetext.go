@@ -9,10 +9,11 @@ import (
 
 // LostChange is the error of a run about a change that was never saved, without its place. op names it: "add_files", "setting cmd".
 func LostChange(op string) *Error {
-	return &Error{
-		Kind: KindScript, Msg: (&build.LostChangeError{Op: op}).Error(),
-		Hint: "save the image, or an image forked from it, after the change; if the change is not needed, remove it",
+	hint := "save the image, or an image forked from it, after the change; if the change is not needed, remove it"
+	if op == "index" {
+		hint = "save it: index(…).save(); if it is not needed, remove it"
 	}
+	return &Error{Kind: KindScript, Msg: (&build.LostChangeError{Op: op}).Error(), Hint: hint}
 }
 
 // WhileLoading is the error of a run about what a module must not do while it is loaded. file is the script that is run.

@@ -232,7 +232,7 @@ func must(t testing.TB, err error) {
 }
 
 // seed puts into "base" an OCI image (tag oci), one of schema 2 (docker), an index and a list of two platforms (index, list), a pretty-printed image (pretty), one
-// with a health check and fields that nobody knows (unknown), one whose history does not match its layers (history) and an index of three platforms with attestations (many).
+// with a health check and fields that nobody knows (unknown) and one whose history does not match its layers (history).
 func seed(s *registrytest.Server) {
 	layers := []map[string]string{{"/etc/motd": "hello\n"}, {"/bin/sh": "sh"}}
 	config := map[string]any{"Env": []string{"PATH=/bin", "LANG=C"}, "Cmd": []string{"sh"}, "WorkingDir": "/base", "Labels": map[string]string{"a": "base"}}
@@ -264,17 +264,18 @@ func seed(s *registrytest.Server) {
 	s.PushImage("library/other", "latest", registrytest.Image{Layers: []map[string]string{{"/other": "other"}}})
 }
 
+// seedMany puts into "many" an index of three platforms as BuildKit makes it: with annotations and attestations (tag v1).
 func seedMany(s *registrytest.Server, config map[string]any) {
 	var images, proofs []content.Descriptor
 	for _, p := range []specs.Platform{{OS: "linux", Architecture: "amd64"}, {OS: "linux", Architecture: "arm64", Variant: "v8"}, {OS: "linux", Architecture: "arm", Variant: "v7"}} {
-		img := s.PushImage("base", "", registrytest.Image{Arch: p.Architecture, Config: config, Layers: []map[string]string{{"/etc/motd": "hello\n"}, {"/arch": p.Architecture}}}).Manifest
+		img := s.PushImage("many", "", registrytest.Image{Arch: p.Architecture, Config: config, Layers: []map[string]string{{"/etc/motd": "hello\n"}, {"/arch": p.Architecture}}}).Manifest
 		img.Platform, img.Annotations = &p, map[string]string{"of": p.Architecture}
-		proof := s.PushImage("base", "", registrytest.Image{Arch: "unknown", Extra: map[string]any{"os": "unknown"}, Layers: []map[string]string{{"/proof": p.Architecture}}}).Manifest
+		proof := s.PushImage("many", "", registrytest.Image{Arch: "unknown", Extra: map[string]any{"os": "unknown"}, Layers: []map[string]string{{"/proof": p.Architecture}}}).Manifest
 		proof.Platform = &specs.Platform{OS: "unknown", Architecture: "unknown"}
 		proof.Annotations = map[string]string{"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": img.Digest.String()}
 		images, proofs = append(images, img), append(proofs, proof)
 	}
-	s.PushIndex("base", "many", false, append(images, proofs...)...)
+	s.PushIndex("many", "v1", false, append(images, proofs...)...)
 }
 
 // serveFile answers GET /text with a text, /slow later, and else 404.
