@@ -79,38 +79,75 @@ func (m *became) entryNow() (image.Entry, error) {
 	return image.NewEntry(m.after)
 }
 
+// places tells from where content is read: from each of several sources that has it.
+type places map[digest.Digest][]content.Fetcher
+
+func (p places) add(src content.Fetcher, desc content.Descriptor) {
+	if known := p[desc.Digest]; !slices.Contains(known, src) {
+		p[desc.Digest] = append(known, src)
+	}
+}
+
+// Fetch implements content.Fetcher.
+func (p places) Fetch(ctx context.Context, desc content.Descriptor) (io.ReadCloser, error) {
+	for _, src := range p[desc.Digest] {
+		if r, err := src.Fetch(ctx, desc); !errors.Is(err, content.ErrNotFound) {
+			return r, err
+		}
+	}
+	return nil, fmt.Errorf("%s: %w: no image has it", desc.Digest, content.ErrNotFound)
+}
+
+// Sources implements content.Locator.
+func (p places) Sources(desc content.Descriptor) []string {
+	var all []string
+	for _, src := range p[desc.Digest] {
+		if l, ok := src.(content.Locator); ok {
+			all = append(all, l.Sources(desc)...)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // gathered is what is read of an index that was put together: the index itself, and all that it needs from the image or the repository that has it.
 type gathered struct {
+	places
 	index *image.Index
-	of    map[digest.Digest][]content.Fetcher
 }
 
-func newGathered(index *image.Index) *gathered {
-	return &gathered{index, map[digest.Digest][]content.Fetcher{}}
-}
+func newGathered(index *image.Index) *gathered { return &gathered{places{}, index} }
 
 func (g *gathered) composed() *composed { return &composed{g, g.index.Descriptor(), g.index.Bytes()} }
+
+// Fetch implements content.Fetcher.
+func (g *gathered) Fetch(ctx context.Context, desc content.Descriptor) (io.ReadCloser, error) {
+	if desc.Digest == g.index.Descriptor().Digest {
+		return content.Verify(readCloser(g.index.Bytes()), desc)
+	}
+	return g.places.Fetch(ctx, desc)
+}
 
 // addIndex gathers what the entries of an index need: from the images, and from src for what is beside them.
 func (g *gathered) addIndex(ctx context.Context, index *image.Index, src content.Fetcher, images []became) error {
 	for _, m := range images {
-		if err := g.add(ctx, m.after, m.after.Descriptor()); err != nil {
+		if err := g.document(ctx, m.after, m.after.Descriptor()); err != nil {
 			return err
 		}
 	}
 	for _, e := range index.Entries() {
-		if len(g.of[e.Digest]) > 0 {
+		if len(g.places[e.Digest]) > 0 {
 			continue
 		}
-		if err := g.add(ctx, src, e.Descriptor); err != nil {
+		if err := g.document(ctx, src, e.Descriptor); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// add has a document and all that it needs read from src.
-func (g *gathered) add(ctx context.Context, src content.Fetcher, desc content.Descriptor) error {
+// document has a document and all that it needs read from src.
+func (g *gathered) document(ctx context.Context, src content.Fetcher, desc content.Descriptor) error {
 	documents := []content.Descriptor{desc}
 	if content.IsDocument(desc.MediaType) {
 		var err error
@@ -119,7 +156,7 @@ func (g *gathered) add(ctx context.Context, src content.Fetcher, desc content.De
 		}
 	}
 	for _, d := range documents {
-		g.note(src, d)
+		g.add(src, d)
 		if !content.IsDocument(d.MediaType) {
 			continue
 		}
@@ -132,41 +169,10 @@ func (g *gathered) add(ctx context.Context, src content.Fetcher, desc content.De
 			return err
 		}
 		for _, child := range doc.Children() {
-			g.note(src, child)
+			g.add(src, child)
 		}
 	}
 	return nil
-}
-
-func (g *gathered) note(src content.Fetcher, desc content.Descriptor) {
-	if known := g.of[desc.Digest]; !slices.Contains(known, src) {
-		g.of[desc.Digest] = append(known, src)
-	}
-}
-
-// Fetch implements content.Fetcher.
-func (g *gathered) Fetch(ctx context.Context, desc content.Descriptor) (io.ReadCloser, error) {
-	if desc.Digest == g.index.Descriptor().Digest {
-		return content.Verify(readCloser(g.index.Bytes()), desc)
-	}
-	for _, src := range g.of[desc.Digest] {
-		if r, err := src.Fetch(ctx, desc); !errors.Is(err, content.ErrNotFound) {
-			return r, err
-		}
-	}
-	return nil, fmt.Errorf("%s: %w: no image of the index has it", desc.Digest, content.ErrNotFound)
-}
-
-// Sources implements content.Locator.
-func (g *gathered) Sources(desc content.Descriptor) []string {
-	var all []string
-	for _, src := range g.of[desc.Digest] {
-		if l, ok := src.(content.Locator); ok {
-			all = append(all, l.Sources(desc)...)
-		}
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
 }
 
 // holdsOne reports whether a target takes images of one platform alone.

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -9,12 +10,28 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/imgscript/imgscript/core/content"
-	"github.com/imgscript/imgscript/core/image"
 )
 
-// sendEarly starts sending the layers that an image will surely have, before it is known in full: each as soon as there is something of it, those of several platforms once.
-// Removed ones are left out.
-func (s *save) sendEarly(ctx context.Context, group *errgroup.Group, t *target, p present) {
+// beneath is what an image is beneath the changes that are not worked out yet.
+type beneath struct {
+	present
+	gone map[branch][]digest.Digest // layers that are removed above
+}
+
+// sendEarly starts sending the layers that will surely be needed, before all is known of what is saved: each as soon as there is something of it, and once, however many images need it. Removed ones
+// are left out.
+func (s *save) sendEarly(ctx context.Context, group *errgroup.Group, t *target) {
+	var rest []beneath
+	for _, part := range s.parts {
+		if b, known := s.sendAdded(ctx, group, t, part); known {
+			rest = append(rest, b)
+		}
+	}
+	group.Go(func() error { return s.sendBelow(ctx, t, rest) })
+}
+
+// sendAdded starts sending the layers that are put on an image. Which of those below are left is not always known.
+func (s *save) sendAdded(ctx context.Context, group *errgroup.Group, t *target, p present) (rest beneath, known bool) {
 	gone := map[branch][]digest.Digest{}
 	n := p.node
 	for ; n.parent != nil && (p.only == everyBranch || n.worked(p.only) == nil); n = n.parent {
@@ -29,38 +46,42 @@ func (s *save) sendEarly(ctx context.Context, group *errgroup.Group, t *target, 
 				group.Go(func() error { return t.layer(ctx, o.layer, s.opts.LeaveForeign) })
 			}
 		case rewriting:
-			return
+			return beneath{}, false
 		}
 	}
-	below := present{n, p.only}
-	group.Go(func() error { return s.sendImages(ctx, t, below, gone) })
+	return beneath{present{n, p.only}, gone}, true
 }
 
-// sendImages sends the layers of an image on its platforms, but for those that are gone.
-func (s *save) sendImages(ctx context.Context, t *target, p present, gone map[branch][]digest.Digest) error {
-	_, images, err := p.images(ctx)
+// sendBelow sends the layers of images, the biggest first. One that several have comes from the place that is best for all of them.
+func (s *save) sendBelow(ctx context.Context, t *target, images []beneath) error {
+	all, err := inParallel(ctx, images, func(ctx context.Context, b beneath) ([]became, error) {
+		_, list, err := b.images(ctx)
+		return list, err
+	})
 	if err != nil {
 		return err
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	for _, m := range images {
-		without := slices.Concat(gone[everyBranch], gone[m.branch])
-		group.Go(func() error { return s.sendLayers(ctx, t, m.after, without) })
+	var layers []content.Descriptor
+	from := places{}
+	for k, list := range all {
+		for _, m := range list {
+			gone := slices.Concat(images[k].gone[everyBranch], images[k].gone[m.branch])
+			for _, l := range m.after.Layers() {
+				if slices.Contains(gone, l.Digest) || s.opts.LeaveForeign && content.IsForeign(l.Descriptor) {
+					continue
+				}
+				if len(from[l.Digest]) == 0 {
+					layers = append(layers, l.Descriptor)
+				}
+				from.add(m.after, l.Descriptor)
+			}
+		}
 	}
-	return group.Wait()
-}
-
-// sendLayers sends the layers of an image, the biggest first, but for those in gone.
-func (s *save) sendLayers(ctx context.Context, t *target, img *image.Image, gone []digest.Digest) error {
-	layers := img.Layers()
-	slices.SortStableFunc(layers, func(a, b image.LayerInfo) int { return int(min(max(b.Size-a.Size, -1), 1)) })
+	slices.SortStableFunc(layers, func(a, b content.Descriptor) int { return cmp.Compare(b.Size, a.Size) })
 	group, ctx := errgroup.WithContext(ctx)
 	for _, l := range layers {
-		if slices.Contains(gone, l.Digest) || s.opts.LeaveForeign && content.IsForeign(l.Descriptor) {
-			continue
-		}
 		group.Go(func() error {
-			_, err := t.Mount(ctx, l.Descriptor, img.Sources(l.Descriptor), content.FromFetcher(img, l.Descriptor))
+			_, err := t.Mount(ctx, l, from.Sources(l), content.FromFetcher(from, l))
 			return err
 		})
 	}
@@ -97,7 +118,7 @@ func (s *save) sync(ctx context.Context, step *step) error {
 	t := newTarget(s.run, repo, s.ref.Name())
 	t.always = s.opts.IgnorePresent
 	if s.changed {
-		if err := s.sendImages(ctx, t, s.parts[0], nil); err != nil {
+		if err := s.sendBelow(ctx, t, []beneath{{present: s.parts[0]}}); err != nil {
 			return err
 		}
 		if err := t.failed.error(); err != nil {

@@ -192,7 +192,7 @@ func (l *listing) add(ctx context.Context, name string, p present) error {
 		if err != nil {
 			return err
 		}
-		if err := l.gathered.add(ctx, images[0].after, entry.Descriptor); err != nil {
+		if err := l.gathered.document(ctx, images[0].after, entry.Descriptor); err != nil {
 			return err
 		}
 		entries = append(entries, entry)

@@ -269,9 +269,7 @@ func (s *save) built(ctx context.Context, step *step, t *target) (Saved, error) 
 		t.held = &held{ready: make(chan struct{})}
 		group.Go(func() error { return t.hold(early, s.tags[0]) })
 	}
-	for _, part := range s.parts {
-		s.sendEarly(early, group, t, part)
-	}
+	s.sendEarly(early, group, t)
 	var made *composed
 	group.Go(func() (err error) {
 		made, err = s.compose(early)
