@@ -321,10 +321,14 @@ func redact(u *url.URL) string {
 	var query []string
 	for key, values := range u.Query() {
 		for _, value := range values {
-			if !slices.Contains(shown, key) {
-				key, value = url.QueryEscape(key), "…"
+			switch {
+			case slices.Contains(shown, key):
+				query = append(query, key+"="+printable(value))
+			case value == "": // "?s3cr3t": what looks like a name is all there is
+				query = append(query, "…")
+			default:
+				query = append(query, url.QueryEscape(key)+"=…")
 			}
-			query = append(query, key+"="+printable(value))
 		}
 	}
 	if len(query) > 0 {
