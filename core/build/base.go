@@ -221,30 +221,8 @@ func (b *base) manifest(ctx context.Context, from root, p image.Platform) (conte
 
 // manifestOf finds the manifest of a platform: the root itself, or an entry of an index.
 func (from root) manifestOf(ctx context.Context, p image.Platform) (content.Descriptor, error) {
-	desc, doc := from.desc, from.doc
-	for depth := 0; content.IsIndex(desc.MediaType); depth++ {
-		if depth > maxIndexDepth {
-			return content.Descriptor{}, fmt.Errorf("indexes within indexes, more than %d deep", maxIndexDepth)
-		}
-		if depth > 0 {
-			data, err := content.ReadAll(ctx, from.src, desc)
-			if err != nil {
-				return content.Descriptor{}, err
-			}
-			if doc, err = content.ParseDocument(desc.MediaType, data); err != nil {
-				return content.Descriptor{}, err
-			}
-		}
-		var err error
-		if desc, err = image.Select(doc, p); err != nil {
-			return content.Descriptor{}, err
-		}
-	}
-	return desc, nil
+	return image.Find(ctx, from.src, from.desc, p)
 }
-
-// maxIndexDepth bounds indexes within indexes; BuildKit makes two levels.
-const maxIndexDepth = 4
 
 // source reads from a base's repository: the documents that were read already from memory, small ones by way of the cache, layers from the cache if it
 // has them, foreign ones from their URLs.

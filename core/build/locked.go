@@ -250,7 +250,7 @@ func (from root) find(ctx context.Context, doc *content.Document, want digest.Di
 		}
 	}
 	for _, child := range doc.Manifests {
-		if !content.IsIndex(child.MediaType) || depth == maxIndexDepth {
+		if !content.IsIndex(child.MediaType) || depth == image.MaxIndexDepth {
 			continue
 		}
 		data, err := content.ReadAll(ctx, from.src, child)
