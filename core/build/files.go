@@ -203,7 +203,7 @@ func (l lists) Put(ctx context.Context, digest string, list []byte) {
 // watchedLayers reads the layers of an image, where the cache has them from there, and tells the run's events.
 type watchedLayers struct {
 	run *Run
-	img *image.Image
+	src content.Fetcher
 }
 
 // Fetch implements content.Fetcher.
@@ -212,7 +212,7 @@ func (w *watchedLayers) Fetch(ctx context.Context, desc content.Descriptor) (io.
 		return r, nil
 	}
 	watch := w.run.events.begin("read "+short(desc.Digest), desc.Size)
-	open := func(ctx context.Context) (io.ReadCloser, error) { return w.img.Fetch(ctx, desc) }
+	open := func(ctx context.Context) (io.ReadCloser, error) { return w.src.Fetch(ctx, desc) }
 	r, err := watch.watch(open)(ctx)
 	if err != nil {
 		watch.end("", err)
