@@ -30,6 +30,7 @@ var arrows = []struct {
 	{"core/registry/registryconfig", []string{"core/auth", "core/nearest", "core/registry"}},
 	{"core/layout", []string{"core/atomicfile", "core/content", "core/layer"}},
 	{"core/rootfs", []string{"core/content", "core/layer"}},
+	{"core/inspect", []string{"core/content", "core/image", "core/rootfs"}},
 	{"core/transport", []string{"core/content", "core/layout", "core/registry"}},
 	{"core/build", []string{"core/atomicfile", "core/auth", "core/cache", "core/content", "core/image", "core/layer", "core/layout", "core/lock", "core/nearest", "core/registry", "core/rootfs", "core/transport"}},
 	{"starlib", []string{"core/auth", "core/build", "core/content", "core/image", "core/layer", "core/lock", "core/nearest", "core/registry", "core/rootfs"}}, // core/build and what it hands out
