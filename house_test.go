@@ -37,7 +37,8 @@ var arrows = []struct {
 	{"starlib/check", []string{"core/nearest", "starlib"}},
 	{"starlib/format", []string{"starlib"}},
 	{"cmd/imgscript/internal/progress", []string{"core/build"}},
-	{"cmd/imgscript", []string{"cmd/imgscript/internal/progress", "core/atomicfile", "core/auth", "core/build", "core/cache", "core/image", "core/layer", "core/lock", "core/nearest", "core/registry/registryconfig", "core/rootfs", "core/transport", "starlib", "starlib/check", "starlib/format"}},
+	{"cmd/imgscript/internal/table", []string{"cmd/imgscript/internal/progress"}},
+	{"cmd/imgscript", []string{"cmd/imgscript/internal/progress", "cmd/imgscript/internal/table", "core/atomicfile", "core/auth", "core/build", "core/cache", "core/content", "core/image", "core/inspect", "core/layer", "core/lock", "core/nearest", "core/registry/registryconfig", "core/rootfs", "core/transport", "starlib", "starlib/check", "starlib/format"}},
 
 	// What tests share.
 	{"core/content/contenttest", []string{"core/content"}},

@@ -32,10 +32,12 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(context.Background())
-	if err == nil {
+	switch {
+	case err == nil:
 		return exitDone
-	}
-	if errors.Is(err, errNobodyReads) {
+	case errors.Is(err, errDiffer):
+		return exitScript
+	case errors.Is(err, errNobodyReads):
 		return exitNobodyReads
 	}
 	failed := failureOf(err)

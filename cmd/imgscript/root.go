@@ -28,7 +28,7 @@ func newRootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SetUsageFunc(writeUsage)
 	root.SetHelpCommand(newHelpCommand())
-	root.AddCommand(newRunCommand(), newPlanCommand(), newUpdateCommand(), newCopyCommand(), newLsCommand(), newCatCommand(), newExportCommand(), newLoginCommand(), newLogoutCommand(), newAuthCommand(), newCacheCommand(),
+	root.AddCommand(newRunCommand(), newPlanCommand(), newUpdateCommand(), newCopyCommand(), newInspectCommand(), newDiffCommand(), newLsCommand(), newCatCommand(), newExportCommand(), newLoginCommand(), newLogoutCommand(), newAuthCommand(), newCacheCommand(),
 		newVersionCommand(), newCompletionCommand(), newCheckCommand(), newFmtCommand())
 	finish(root)
 	return root
