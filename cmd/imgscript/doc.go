@@ -14,7 +14,7 @@
 // # Exit codes
 //
 //	0    done
-//	1    the script failed: its error, fail(), bad input; check found problems; fmt -d found differences
+//	1    the script failed: its error, fail(), bad input; check found problems; fmt -d or diff --exit-code found differences
 //	2    usage: flags, a missing file or function
 //	3    a registry or the network failed
 //	4    a registry refused the credentials

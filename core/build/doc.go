@@ -97,6 +97,6 @@
 //     differs in two plans.
 //   - policy.go: the policy, and all that asks it; permissions.go, hostname.go: a policy made of lists; outside.go: what is read outside the root, and
 //     the directories of layouts.
-//   - files.go: looks into images.
+//   - files.go: looks into images; look.go: at what references name.
 //   - event.go: what goes on, for progress bars; engine.go: what runs share.
 package build
