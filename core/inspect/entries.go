@@ -31,7 +31,7 @@ func (e *entry) read(ctx context.Context, src content.Fetcher) error {
 		return nil
 	}
 	var err error
-	e.object, err = (&reader{src: src}).read(ctx, e.desc, 1)
+	e.object, err = (&reader{src: src}).object(ctx, e.desc, 1)
 	return err
 }
 
@@ -39,6 +39,7 @@ func (e *entry) read(ctx context.Context, src content.Fetcher) error {
 type list struct {
 	entries     []*entry
 	annotations map[string]string // of the index
+	read        int               // entries so far, indexes among them
 }
 
 // list reads an index, and those within it, or the manifest that is no entry of one.
@@ -74,6 +75,9 @@ func (l *list) index(ctx context.Context, src content.Fetcher, desc content.Desc
 		l.annotations = doc.Annotations
 	}
 	for _, child := range doc.Manifests {
+		if l.read++; l.read > maxObjects {
+			return errTooMany
+		}
 		if content.IsIndex(child.MediaType) {
 			if err := l.index(ctx, src, child, depth+1); err != nil {
 				return err

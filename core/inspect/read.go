@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -44,7 +45,7 @@ func Read(ctx context.Context, src content.Fetcher, desc content.Descriptor, opt
 			return nil, err
 		}
 	}
-	o, err := r.read(ctx, desc, 0)
+	o, err := r.object(ctx, desc, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -60,13 +61,24 @@ func Read(ctx context.Context, src content.Fetcher, desc content.Descriptor, opt
 type reader struct {
 	src  content.Fetcher
 	opts Options
+	read atomic.Int32 // objects so far
 }
 
-// readAtOnce is how many entries of an index are read at the same time.
-const readAtOnce = 8
+const (
+	// readAtOnce is how many entries of an index are read at the same time.
+	readAtOnce = 8
+	// maxObjects bounds what one reference names: an index that lists another a thousand times, which does the same, would have no end.
+	maxObjects = 10_000
+)
 
-// read reads an index or a manifest. What lies below the root may be missing or damaged.
-func (r *reader) read(ctx context.Context, desc content.Descriptor, depth int) (*Object, error) {
+// errTooMany is what more are; it is no problem of one part alone.
+var errTooMany = fmt.Errorf("more than %d manifests: %w", maxObjects, content.ErrTooLarge)
+
+// object reads an index or a manifest. What lies below the root may be missing or damaged.
+func (r *reader) object(ctx context.Context, desc content.Descriptor, depth int) (*Object, error) {
+	if r.read.Add(1) > maxObjects {
+		return nil, errTooMany
+	}
 	var o *Object
 	var err error
 	switch {
@@ -133,7 +145,7 @@ func (r *reader) index(ctx context.Context, desc content.Descriptor, depth int) 
 	group.SetLimit(readAtOnce)
 	for i, child := range doc.Manifests {
 		group.Go(func() (err error) {
-			o.Manifests[i], err = r.read(ctx, child, depth+1)
+			o.Manifests[i], err = r.object(ctx, child, depth+1)
 			return err
 		})
 	}

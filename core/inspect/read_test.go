@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -252,6 +253,23 @@ func TestDeepIndexes(t *testing.T) {
 	}
 	if !strings.Contains(o.Problem, "deep") || depth > 6 {
 		t.Errorf("%d deep: %+v", depth, o)
+	}
+}
+
+// TestEndlessIndexes gives up on an index that lists others again and again.
+func TestEndlessIndexes(t *testing.T) {
+	s := new(shelf)
+	good := s.image(t, picture{})
+	desc := good
+	for range 3 {
+		desc = s.index(t, false, nil, slices.Repeat([]content.Descriptor{desc}, 200)...)
+	}
+	if _, err := inspect.Read(t.Context(), s, desc, nil); !errors.Is(err, content.ErrTooLarge) {
+		t.Errorf("got %v", err)
+	}
+	_, err := inspect.Compare(t.Context(), inspect.Named{Source: s, Descriptor: desc}, inspect.Named{Source: s, Descriptor: good}, nil)
+	if !errors.Is(err, content.ErrTooLarge) {
+		t.Errorf("compared: got %v", err)
 	}
 }
 
