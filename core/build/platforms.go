@@ -272,8 +272,8 @@ func (b *base) flat(ctx context.Context, from root) (*image.Index, error) {
 }
 
 func (from root) flatEntries(ctx context.Context, index *image.Index, depth int) ([]image.Entry, error) {
-	if depth > maxIndexDepth {
-		return nil, fmt.Errorf("indexes within indexes, more than %d deep", maxIndexDepth)
+	if depth > image.MaxIndexDepth {
+		return nil, fmt.Errorf("indexes within indexes, more than %d deep", image.MaxIndexDepth)
 	}
 	var all []image.Entry
 	for _, e := range index.Entries() {
