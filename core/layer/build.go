@@ -33,20 +33,37 @@ func Build(ctx context.Context, dst content.Ingester, entries []Entry, opts *Opt
 func checkEntries(entries []Entry) error {
 	for i := range entries {
 		e := &entries[i]
+		err := e.check()
 		switch {
-		case checkLocal("", e.Path) != nil || e.Path == ".":
-			return e.wrap(errors.New("not a clean path relative to the root"))
-		case i > 0 && entries[i-1].Path >= e.Path:
-			return e.wrap(fmt.Errorf("%w, or entries are not sorted by path", ErrConflict))
-		case e.Type > TypeHardlink:
-			return e.wrap(fmt.Errorf("%v is no type of an entry", e.Type))
-		case e.Type == TypeFile && e.local == nil && e.Data == nil && e.Size != 0:
-			return e.wrap(fmt.Errorf("size is %d and there is no data", e.Size))
-		case e.Size < 0 || e.UID < 0 || e.GID < 0:
-			return e.wrap(errors.New("size, uid or gid is negative"))
-		case strings.Contains(e.Link, "\x00"):
-			return e.wrap(errors.New("link has a NUL byte"))
+		case e.Path == ".":
+			err = errUncleanPath
+		case err == nil && i > 0 && entries[i-1].Path >= e.Path:
+			err = fmt.Errorf("%w, or entries are not sorted by path", ErrConflict)
 		}
+		if err != nil {
+			return e.wrap(err)
+		}
+	}
+	return nil
+}
+
+var errUncleanPath = errors.New("not a clean path relative to the root")
+
+// check returns what keeps an entry from being written.
+func (e *Entry) check() error {
+	switch {
+	case checkLocal("", e.Path) != nil || e.Path == "." && e.Type != TypeDirectory:
+		return errUncleanPath
+	case int(e.Type) >= len(typeFlags) || typeFlags[e.Type] == 0:
+		return fmt.Errorf("%v is no type of an entry", e.Type)
+	case e.Type == TypeFile && e.local == nil && e.Data == nil && e.Size != 0:
+		return fmt.Errorf("size is %d and there is no data", e.Size)
+	case e.Size < 0 || e.UID < 0 || e.GID < 0:
+		return errors.New("size, uid or gid is negative")
+	case e.Major < 0 || e.Major > maxOctal7 || e.Minor < 0 || e.Minor > maxOctal7:
+		return fmt.Errorf("there is no device %d:%d", e.Major, e.Minor)
+	case strings.Contains(e.Link, "\x00"):
+		return errors.New("link has a NUL byte")
 	}
 	return nil
 }

@@ -1,7 +1,8 @@
 // Package layer makes layers: from local files, from files made in memory, and from tar archives that exist.
 //
 // [Prepare] finds what the sources of one call put into a layer and checks all of it, [Plan.Build] writes it to a content store, [FromTar] stores an
-// archive as it is. Both give back a [Layer] whose blob is in the store. [Scan] and [Build] do the same for who wants to see, change or make the entries.
+// archive as it is. Both give back a [Layer] whose blob is in the store. [Scan] and [Build] do the same for who wants to see, change or make the entries,
+// [BuildInOrder] for entries in an order of their own.
 //
 //	tree, err := layer.OpenTree("project")
 //	plan, err := layer.Prepare(ctx, []layer.File{{Target: "/app", Tree: tree, Local: "dist"}}, nil)

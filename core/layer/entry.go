@@ -22,9 +22,13 @@ const (
 	TypeWhiteout
 	// TypeOpaque is of a Custom alone: it removes from the layers below all that is in its target, a directory ("Opaque Whiteout").
 	TypeOpaque
+	// TypeChar, TypeBlock and TypeFIFO are of an Entry alone that a caller made: devices and named pipes, which are never local files here.
+	TypeChar
+	TypeBlock
+	TypeFIFO
 )
 
-var typeNames = [...]string{"file", "directory", "symlink", "hardlink", "whiteout", "opaque"}
+var typeNames = [...]string{"file", "directory", "symlink", "hardlink", "whiteout", "opaque", "char", "block", "fifo"}
 
 // String returns the name by which a script knows the type.
 func (t Type) String() string {
@@ -105,7 +109,7 @@ func (c *Custom) Call() string {
 // Entry is one entry of a layer. Scan makes them; a caller may make its own for Build.
 type Entry struct {
 	Path  string // relative to "/": no leading or trailing slash, no "." or ".."
-	Type  Type   // TypeFile, TypeDirectory, TypeSymlink or TypeHardlink
+	Type  Type   // all but TypeWhiteout and TypeOpaque
 	Mode  uint32 // permission bits, 07777
 	UID   int
 	GID   int
@@ -115,6 +119,7 @@ type Entry struct {
 	ModTime, AccessTime, ChangeTime time.Time
 	Link                            string // text of a symbolic link; Path of a hard link's file
 	Size                            int64  // of a file's contents in bytes
+	Major, Minor                    int64  // of a device
 	Xattrs                          map[string]string
 	Data                            content.Opener // contents of a file that is not local; nil is empty, or local
 	Source                          string         // how the call names the source

@@ -53,7 +53,7 @@ func (p *printer) add(e *Entry) (err error) {
 
 // isPlain reports whether an entry has nothing that is rare.
 func (e *Entry) isPlain() bool {
-	return e.Uname == "" && e.Gname == "" && e.AccessTime.IsZero() && e.ChangeTime.IsZero() && len(e.Xattrs) == 0
+	return e.Uname == "" && e.Gname == "" && e.AccessTime.IsZero() && e.ChangeTime.IsZero() && len(e.Xattrs) == 0 && e.Major == 0 && e.Minor == 0
 }
 
 func (p *printer) number(numbers ...int64) {

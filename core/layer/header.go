@@ -52,11 +52,14 @@ func appendHeader(buf []byte, e *Entry) ([]byte, error) {
 	b.text(157, maxName, ascii(e.Link, maxName))
 	b.text(265, maxOwner, ascii(e.Uname, maxOwner))
 	b.text(297, maxOwner, ascii(e.Gname, maxOwner))
+	b.octal(329, 8, e.Major)
+	b.octal(337, 8, e.Minor)
 	b.text(345, maxPrefix, prefix)
 	return b.seal(), nil
 }
 
-var typeFlags = [...]byte{TypeFile: '0', TypeDirectory: '5', TypeSymlink: '2', TypeHardlink: '1'}
+// typeFlags are the types of entries in an archive.
+var typeFlags = [...]byte{TypeFile: '0', TypeDirectory: '5', TypeSymlink: '2', TypeHardlink: '1', TypeChar: '3', TypeBlock: '4', TypeFIFO: '6'}
 
 // size is the number of bytes that follow the header.
 func (e *Entry) size() int64 {

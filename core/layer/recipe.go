@@ -143,11 +143,12 @@ func keys(files []File, o *Options) []string {
 			roots += fmt.Sprintf("%q\n", f.Tree.dirs[len(f.Tree.dirs)-1])
 		}
 	}
-	hashed := func(text string) string {
-		sum := sha256.Sum256([]byte(text))
-		return hex.EncodeToString(sum[:])
-	}
 	return []string{hashed(b.String() + roots), hashed(b.String())}
+}
+
+func hashed(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
 }
 
 func deref[T any](p *T) any {
