@@ -1,7 +1,7 @@
 // Package rootfs looks into images: the tree of files that layers make together, as an engine that unpacks them makes it, without unpacking them.
 //
 // [Read] reads the archives of all layers once, for what they say and not for what is in the files, and keeps no file's contents. [Tree.Open] and [Tree.WriteTar] read a layer again when
-// they come to a file of it.
+// they come to a file of it. [Tree.Flatten] makes one layer of the tree, [Tree.Removal] what a layer needs that removes some of it.
 //
 // # Rules
 //
