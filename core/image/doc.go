@@ -8,7 +8,7 @@
 // # How it changes
 //
 // Every change returns a new image and leaves the old one as it was, so that images can be shared among goroutines and forked for
-// nothing: [Image.Append] and [Image.RemoveLayer] for layers, [Image.With] for what the config says of a container, [Image.WithFormat] for
+// nothing: [Image.Append] and [Image.RemoveLayer] for layers, [Image.AppendImage], [Image.Rebase] and [Image.Flatten] for those of whole images, [Image.With] for what the config says of a container, [Image.WithFormat] for
 // the family of media types, and [Image.WithJSON] for everything else, by hand. A change that changes nothing returns the image itself.
 //
 // # How it goes out

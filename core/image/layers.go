@@ -126,30 +126,38 @@ type lists struct {
 
 // editLayers calls f with the image's lists, brought into step, and writes them back.
 func (img *Image) editLayers(manifest, config *object, f func(*lists) error) error {
-	var l lists
-	var err error
-	if l.layers, err = parseArray(manifest.get("layers")); err != nil {
+	l, err := img.readLists(manifest, config)
+	if err != nil {
 		return err
 	}
-	if l.history, err = parseArray(config.get("history")); err != nil {
-		return err
-	}
-	l.entries = img.parsed.layerEntries()
-	if err := l.align(); err != nil {
+	if err := f(l); err != nil {
 		return err
 	}
 	return config.edit("rootfs", func(rootfs *object) error {
-		if l.diffIDs, err = parseArray(rootfs.get("diff_ids")); err != nil {
-			return err
-		}
-		if err := f(&l); err != nil {
-			return err
-		}
 		manifest.set("layers", joinArray(l.layers))
 		rootfs.set("diff_ids", joinArray(l.diffIDs))
 		config.set("history", joinArray(l.history))
 		return nil
 	})
+}
+
+// readLists reads the image's lists and brings them into step.
+func (img *Image) readLists(manifest, config *object) (*lists, error) {
+	l := &lists{entries: img.parsed.layerEntries()}
+	rootfs, err := parseObject(config.get("rootfs"))
+	if err != nil {
+		return nil, err
+	}
+	if l.layers, err = parseArray(manifest.get("layers")); err != nil {
+		return nil, err
+	}
+	if l.diffIDs, err = parseArray(rootfs.get("diff_ids")); err != nil {
+		return nil, err
+	}
+	if l.history, err = parseArray(config.get("history")); err != nil {
+		return nil, err
+	}
+	return l, l.align()
 }
 
 // align gives each layer an entry of the history, and marks entries beyond the layers as those of no layer.

@@ -69,6 +69,23 @@ func (o *object) get(key string) json.RawMessage {
 	return nil
 }
 
+// keys are those of the members, decoded, in their order.
+func (o *object) keys() []string {
+	keys := make([]string, len(o.members))
+	for i, m := range o.members {
+		keys[i] = m.key
+	}
+	return keys
+}
+
+// getExact is get for keys that anybody may have chosen.
+func (o *object) getExact(key string) json.RawMessage {
+	if i := o.exact(key); i >= 0 {
+		return o.members[i].value
+	}
+	return nil
+}
+
 // set gives a known key a value in its place, or adds it at the end. A value that says the same as the present one leaves that as it is.
 func (o *object) set(key string, value json.RawMessage) { o.put(o.index(key), key, value) }
 
@@ -94,6 +111,13 @@ func (o *object) remove(key string) {
 // drop takes a known key out whatever its value.
 func (o *object) drop(key string) {
 	if i := o.index(key); i >= 0 {
+		o.members = append(o.members[:i:i], o.members[i+1:]...)
+	}
+}
+
+// dropExact is drop for keys that anybody may have chosen.
+func (o *object) dropExact(key string) {
+	if i := o.exact(key); i >= 0 {
 		o.members = append(o.members[:i:i], o.members[i+1:]...)
 	}
 }
