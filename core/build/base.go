@@ -26,6 +26,8 @@ type base struct {
 	mu    sync.Mutex // the steps are made on the run's goroutine; forks of templates may ask from elsewhere
 	root  *Future[root]
 	taken *Future[*family]
+
+	others map[image.Platform]*image.Image // that changes of other images took from it; guarded by mu
 }
 
 // baseKey tells bases apart that are not the same even with the engine's credentials.

@@ -21,7 +21,7 @@
 //
 // # Steps
 //
-// Image, AddFiles, AddLayerRef, LayerFromTar, Fetch, Sync, Save and Copy start a step and return at once. Steps have a place in program order, the order of the
+// Image, AddFiles, AddLayerRef, LayerFromTar, Rebase, Append, Flatten, RemoveFiles, Fetch, Sync, Save and Copy start a step and return at once. Steps have a place in program order, the order of the
 // calls, and run beside the program and each other. A [Future], or a [Layer], waits for one. The rules:
 //
 //   - A step takes its arguments as they are at the call. A Save takes the image as it is at the call.
@@ -88,6 +88,7 @@
 //   - run.go, step.go: the scope, its steps, which error is reported; lost.go: lost changes.
 //   - image.go: images; state.go: what they are as chains of changes, worked out once and shared by forks; base.go: reading a base; platforms.go: its images of several
 //     platforms; views.go: one platform of an image; layers.go: layers being built; search.go: layers that exist somewhere.
+//   - surgery.go: bases that are replaced and images that are appended; derived.go: layers that are made of the files of an image, flattened ones and those that remove files.
 //   - save.go: one save; composed.go: what it saves, an image or an index; early.go: what is sent before that is known; index.go: indexes of images; target.go: blobs on their way to a repository; flight.go: each once; failures.go: which failure of several is told.
 //   - copy.go: copies of one reference or of all tags; related.go: what refers to what is copied.
 //   - locked.go: the lock, what it says of bases and what a run finds beside it; lockerror.go: what it forbids; offline.go: runs without a network; live.go: reads by

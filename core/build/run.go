@@ -63,6 +63,7 @@ type Run struct {
 	stop     context.CancelFunc // of the time limit
 	group    sync.WaitGroup
 	flights  flights
+	derived  derivations
 	whole    transport.Whole // archives and daemons
 	events   sink
 	lock     *locking
