@@ -22,7 +22,7 @@ type binding struct {
 // some dozens of them.
 func callSteps(name string) int64 {
 	switch name {
-	case "image", "fetch", "layer_from_tar", "Image.add_files", "Image.add_layer", "Image.save", "Image.sync", "Image.remove_layer", "Image.layers", "Image.on", "index", "Index.save":
+	case "image", "fetch", "layer_from_tar", "Image.add_files", "Image.add_layer", "Image.save", "Image.sync", "Image.rebase", "Image.flatten", "Image.append", "Image.remove_files", "Image.remove_layer", "Image.layers", "Image.on", "index", "Index.save":
 		return 4000
 	}
 	return 200

@@ -37,6 +37,8 @@ func effects() map[string][]effect {
 		"Image.add_files": read,
 		"Image.add_layer": {effectRead, effectNet}, // where the layer may be
 		"Image.save":      save, "Image.sync": save, "Index.save": save,
+		"Image.rebase": {effectRead, effectNet}, "Image.append": {effectRead, effectNet}, // of other images
+		"Image.flatten": pure, "Image.remove_files": pure,
 		"Image.client":       write,
 		"Image.remove_layer": pure, "Image.layers": pure, "Image.fork": pure, "Image.on": pure, "Image.files": pure, "Image.read": pure,
 		"Image.get_env": pure, "Image.get_image_config": pure, "Image.get_image_data": pure,

@@ -138,6 +138,16 @@ d = image(REG + "/base:oci").layers()[0].digest
 			baseLayer + `i = image("scratch", REG + "/base"); begin(); i.add_layer(d); i.layers()`,
 			outsideLayer + `i = image("scratch", "oci:" + OUTSIDE + "/layers"); d = l.digest; begin(); i.add_layer(d); i.layers()`,
 		},
+		"Image.rebase": {
+			`i = image(REG + "/base:oci"); i.layers(); begin(); i.rebase(REG + "/base:oci", REG + "/base:docker"); i.layers()`,
+			outsideLayer + `i = image("scratch"); i.layers(); begin(); i.rebase("scratch", "oci:" + OUTSIDE + "/layers"); i.layers()`,
+		},
+		"Image.append": {
+			`i = image("scratch"); i.layers(); begin(); i.append(REG + "/base:oci"); i.layers()`,
+			outsideLayer + `i = image("scratch"); i.layers(); begin(); i.append("oci:" + OUTSIDE + "/layers"); i.layers()`,
+		},
+		"Image.flatten":      {`i = image(REG + "/base:oci"); i.layers(); begin(); i.flatten(); i.layers()`},
+		"Image.remove_files": {`i = image(REG + "/base:oci"); i.layers(); begin(); i.remove_files("/**").digest; i.layers()`},
 		"Image.save": {
 			`i = image("scratch", REG + "/app"); begin(); i.save().digest`,
 			`i = image("scratch"); begin(); i.save(to = "oci:" + OUTSIDE + "/saved").digest`,

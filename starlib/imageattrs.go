@@ -64,6 +64,10 @@ var imageClass = &class[*imageValue]{
 		method("Image.files", (*imageValue).listFiles),
 		method("Image.read", (*imageValue).readFile),
 		method("Image.fork", (*imageValue).fork),
+		method("Image.rebase", (*imageValue).rebase),
+		method("Image.flatten", (*imageValue).flatten),
+		method("Image.append", (*imageValue).append),
+		method("Image.remove_files", (*imageValue).removeFiles),
 		method("Image.on", (*imageValue).on),
 	},
 }

@@ -29,7 +29,10 @@ func Frozen(what string) error {
 
 // FrozenMethod is the error of a run that calls a method of an image that a loaded module exports; nil is a method that does not change the image.
 func FrozenMethod(name string) error {
-	changes := map[string]string{"add_files": "add files", "add_layer": "add a layer", "remove_layer": "remove a layer"}
+	changes := map[string]string{
+		"add_files": "add files", "add_layer": "add a layer", "remove_layer": "remove a layer",
+		"rebase": "change the base", "flatten": "flatten", "append": "append an image", "remove_files": "remove files",
+	}
 	if what, ok := changes[name]; ok {
 		return fmt.Errorf("%s: %w", name, Frozen(what))
 	}

@@ -249,7 +249,7 @@ func (h *history) call(e *syntax.CallExpr) {
 		h.seen++
 		h.arguments(e)
 		h.escaped = h.escaped || method.Name.Name == "on" // a view is the image by another name
-		if !slices.Contains([]string{"add_files", "add_layer", "remove_layer", "sync", "client"}, method.Name.Name) {
+		if !slices.Contains([]string{"add_files", "add_layer", "remove_layer", "rebase", "flatten", "append", "remove_files", "sync", "client"}, method.Name.Name) {
 			h.use()
 		}
 	case ok && h.attribute(method.X) != "":
