@@ -82,8 +82,10 @@ type world struct{ host string }
 
 func newWorld(t *testing.T) world {
 	reg := registrytest.New(t, &registrytest.Options{Quirks: registrytest.Quirks{RelativeLocation: true}})
-	files := []map[string]string{{"/bin/sh": "sh", "/etc/motd": "hi", "/bin/node": "node"}}
-	for _, image := range []string{"library/node:lts-slim", "library/alpine:3", "project1/app:v1", "app:v1"} {
+	files := []map[string]string{{"/bin/sh": "sh", "/etc/motd": "hi", "/bin/node": "node", "/usr/share/doc/sh/README": "sh", "/srv/x.pyc": "x"}}
+	for _, image := range []string{
+		"library/node:lts-slim", "library/alpine:3", "library/debian:12.5", "library/debian:12.6", "project1/app:v1", "app:v1", "certificates:v3",
+	} {
 		repository, tag, _ := strings.Cut(image, ":")
 		reg.PushImage(repository, tag, registrytest.Image{Layers: files, Config: map[string]any{"Env": []string{"PATH=/bin"}}})
 	}
