@@ -33,7 +33,7 @@ func (*flattened) needs() []*step { return nil }
 // rewritesLayers implements rewriting.
 func (*flattened) rewritesLayers() {}
 
-func (o *flattened) apply(ctx context.Context, img *image.Image) (*image.Image, error) {
+func (o *flattened) apply(ctx context.Context, img *image.Image, _ image.Platform) (*image.Image, error) {
 	if len(img.Layers()) == 0 {
 		return img, nil
 	}
@@ -115,7 +115,7 @@ type whitedOut struct{ layer *derived }
 
 func (*whitedOut) needs() []*step { return nil }
 
-func (o *whitedOut) apply(ctx context.Context, img *image.Image) (*image.Image, error) {
+func (o *whitedOut) apply(ctx context.Context, img *image.Image, _ image.Platform) (*image.Image, error) {
 	added, err := o.layer.on(ctx, img)
 	if err == nil {
 		img, err = img.Append(nil, added)

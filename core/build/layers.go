@@ -89,7 +89,7 @@ type appended struct {
 
 func (o *appended) needs() []*step { return []*step{o.layer.started().step} }
 
-func (o *appended) apply(ctx context.Context, img *image.Image) (*image.Image, error) {
+func (o *appended) apply(ctx context.Context, img *image.Image, _ image.Platform) (*image.Image, error) {
 	return appendAll(ctx, img, []*appended{o})
 }
 
@@ -112,7 +112,7 @@ func appendAll(ctx context.Context, img *image.Image, layers []*appended) (*imag
 		return nil, &configError{layers[0].at, layers[0].name, err}
 	}
 	for _, o := range layers { // which of them it is
-		if img, err = o.apply(ctx, img); err != nil {
+		if img, err = appendAll(ctx, img, []*appended{o}); err != nil {
 			return nil, err
 		}
 	}

@@ -27,8 +27,8 @@ type node struct {
 type op interface {
 	// needs starts what the change waits for, if that was put off, and names its steps.
 	needs() []*step
-	// apply makes the change. It is called once for each platform: what depends on that, it takes from the image.
-	apply(ctx context.Context, img *image.Image) (*image.Image, error)
+	// apply makes the change. It is called once for each platform, as the base's index names it: a config may say less of it.
+	apply(ctx context.Context, img *image.Image, p image.Platform) (*image.Image, error)
 }
 
 // rewriting is an op after which nobody knows which of the layers below are left, until it was applied.
@@ -62,12 +62,12 @@ func (n *node) image(ctx context.Context, b branch) (*image.Image, error) {
 			todo = append(todo, at)
 		}
 	}
+	f, err := present{n, b}.family(ctx)
+	if err != nil {
+		return nil, err
+	}
 	img, changed := at.worked(b), at.changes(b)
 	if img == nil {
-		f, err := at.base.family().get(ctx)
-		if err != nil {
-			return nil, err
-		}
 		img = f.members[b].image
 	}
 	slices.Reverse(todo)
@@ -79,7 +79,7 @@ func (n *node) image(ctx context.Context, b branch) (*image.Image, error) {
 			}
 			changed = true
 		}
-		next, n, err := applyFirst(ctx, img, todo)
+		next, n, err := applyFirst(ctx, img, f.members[b].platform, todo)
 		if err != nil {
 			return nil, err
 		}
@@ -116,7 +116,7 @@ func (n *node) created() *image.Changes {
 
 // applyFirst applies the first change, and those after it that are of its kind and can be done with it: layers are put on an image together, since each change costs as
 // much as the image has layers.
-func applyFirst(ctx context.Context, img *image.Image, todo []*node) (next *image.Image, n int, err error) {
+func applyFirst(ctx context.Context, img *image.Image, p image.Platform, todo []*node) (next *image.Image, n int, err error) {
 	var layers []*appended
 	for _, at := range todo {
 		o, ok := at.op.(*appended)
@@ -129,7 +129,7 @@ func applyFirst(ctx context.Context, img *image.Image, todo []*node) (next *imag
 		next, err = appendAll(ctx, img, layers)
 		return next, len(layers), err
 	}
-	next, err = todo[0].op.apply(ctx, img)
+	next, err = todo[0].op.apply(ctx, img, p)
 	return next, 1, err
 }
 
@@ -157,7 +157,7 @@ type edited struct {
 
 func (*edited) needs() []*step { return nil }
 
-func (e *edited) apply(_ context.Context, img *image.Image) (*image.Image, error) {
+func (e *edited) apply(_ context.Context, img *image.Image, _ image.Platform) (*image.Image, error) {
 	next, err := img.With(&e.changes)
 	if err != nil && e.at != nil {
 		return nil, &configError{e.at, e.name, err}
@@ -183,7 +183,7 @@ type removed struct{ digest digest.Digest }
 
 func (*removed) needs() []*step { return nil }
 
-func (o *removed) apply(_ context.Context, img *image.Image) (*image.Image, error) {
+func (o *removed) apply(_ context.Context, img *image.Image, _ image.Platform) (*image.Image, error) {
 	next, _, err := img.RemoveLayer(o.digest)
 	return next, err
 }
@@ -200,7 +200,7 @@ func (*replaced) needs() []*step { return nil }
 // rewritesLayers implements rewriting: the manifest says which layers are left.
 func (*replaced) rewritesLayers() {}
 
-func (o *replaced) apply(_ context.Context, img *image.Image) (*image.Image, error) {
+func (o *replaced) apply(_ context.Context, img *image.Image, _ image.Platform) (*image.Image, error) {
 	next, err := img.WithJSON(o.manifest, o.config)
 	if err != nil {
 		return nil, &configError{o.at, o.name, err}

@@ -49,8 +49,8 @@ type grafted struct {
 
 func (o *grafted) needs() []*step { return o.other.needs() }
 
-func (o *grafted) apply(ctx context.Context, img *image.Image) (*image.Image, error) {
-	other, err := o.other.on(ctx, img.Platform())
+func (o *grafted) apply(ctx context.Context, img *image.Image, p image.Platform) (*image.Image, error) {
+	other, err := o.other.on(ctx, p)
 	if err == nil {
 		img, err = img.AppendImage(other)
 	}
@@ -86,17 +86,17 @@ func (*rebased) rewritesLayers() {}
 
 func (o *rebased) needs() []*step { return slices.Concat(o.old.needs(), o.base.needs()) }
 
-func (o *rebased) apply(ctx context.Context, img *image.Image) (*image.Image, error) {
-	next, err := o.rebase(ctx, img)
+func (o *rebased) apply(ctx context.Context, img *image.Image, p image.Platform) (*image.Image, error) {
+	next, err := o.rebase(ctx, img, p)
 	return next, failedAt(o.at, "rebase", err)
 }
 
-func (o *rebased) rebase(ctx context.Context, img *image.Image) (*image.Image, error) {
-	was, err := o.old.on(ctx, img.Platform())
+func (o *rebased) rebase(ctx context.Context, img *image.Image, p image.Platform) (*image.Image, error) {
+	was, err := o.old.on(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	now, err := o.base.on(ctx, img.Platform())
+	now, err := o.base.on(ctx, p)
 	if err != nil {
 		return nil, err
 	}
