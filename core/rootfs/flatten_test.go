@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
 	"go.uber.org/goleak"
 
 	"github.com/imgscript/imgscript/core/content"
@@ -129,6 +130,13 @@ func TestFlatten(t *testing.T) {
 		if err != nil || again.DiffID != built.DiffID {
 			t.Errorf("%s: flattened twice: %v, %v", compression, again, err)
 		}
+	}
+	var exported bytes.Buffer
+	if err := tree.WriteTar(t.Context(), &exported); err != nil {
+		t.Fatal(err)
+	}
+	if got := digest.FromBytes(exported.Bytes()); got != plain.DiffID {
+		t.Errorf("exported it is %s, and flattened %s", got, plain.DiffID)
 	}
 	// Diff IDs stay what they are in all releases.
 	if want := "sha256:d3311d09d4d3becb3cdf7c74ae24f0f791981ee9a625c4d150c81fcf2683c68e"; plain.DiffID.String() != want {
