@@ -191,11 +191,14 @@ func (b *base) pick(ctx context.Context, from root, p image.Platform) (*image.Im
 		return nil, b.named(err)
 	}
 	img, err := b.load(ctx, from, desc)
-	if err == nil && b.given && !img.Platform().Matches(p) {
+	if err == nil && b.given && desc.Platform == nil && !alike(p, img.Platform()) {
 		err = fmt.Errorf("%s is %s and has no other platform; %s was asked for", b.ref, img.Platform(), p)
 	}
 	return img, err
 }
+
+// alike reports whether an image that no index gives a platform may be the one that was asked for. Configs for arm often leave the variant out, so a higher one may be what is meant.
+func alike(want, have image.Platform) bool { return want.Matches(have) || have.Matches(want) }
 
 // load reads the config of one of the base's manifests.
 func (b *base) load(ctx context.Context, from root, desc content.Descriptor) (*image.Image, error) {

@@ -335,10 +335,7 @@ func (s *Saved) addLayers(ctx context.Context, r *Run, src content.Fetcher, desc
 		return nil
 	}
 	img, err := image.Load(ctx, src, desc)
-	if errors.Is(err, image.ErrArtifact) {
-		return nil
-	}
-	if err != nil {
+	if err != nil || img.Config() == nil {
 		return err
 	}
 	known := map[digest.Digest]bool{} // from other images of an index
