@@ -62,7 +62,7 @@ func manifestsOf(ctx context.Context, repo content.ManifestReader, index *conten
 		return nil
 	}
 	documents, _ := inParallel(ctx, index.Manifests, func(ctx context.Context, desc content.Descriptor) (*content.Document, error) {
-		if image.IsAttestation(desc) || !content.IsManifest(desc.MediaType) {
+		if _, attests := image.Attests(desc); attests || !content.IsManifest(desc.MediaType) {
 			return &content.Document{}, nil
 		}
 		read, data, err := repo.Manifest(ctx, desc.Digest.String())

@@ -125,3 +125,32 @@ func TestWindowsVersions(t *testing.T) {
 		t.Errorf("saved %+v", report.Saved[1])
 	}
 }
+
+// TestEndlessIndex gives up on an index that lists others again and again, and on one of more images than anybody has.
+func TestEndlessIndex(t *testing.T) {
+	reg := registrytest.New(t, nil)
+	one := reg.PushImage("odd", "", layersOf(1)).Manifest
+	again := one
+	for range 3 {
+		again = reg.PushIndex("odd", "endless", false, slices.Repeat([]content.Descriptor{again}, 500)...)
+	}
+	reg.PushIndex("odd", "huge", false, slices.Repeat([]content.Descriptor{one}, 1001)...)
+	deep := one
+	for range 7 {
+		deep = reg.PushIndex("odd", "deep", false, deep)
+	}
+	for tag, want := range map[string]string{"endless": "", "huge": "it has 1001 entries, more than 1000", "deep": "indexes within indexes, more than 4 deep"} {
+		var names []string
+		_, err := newEngine(t, 2).Do(t.Context(), &build.Options{Root: t.TempDir()}, func(r *build.Run) error {
+			img, err := r.Image(at("line 1"), reg.Host+"/odd:"+tag, &build.ImageOptions{Platforms: []string{build.AllPlatforms}})
+			if err != nil {
+				return err
+			}
+			names, err = img.Platforms(at("line 2"))
+			return err
+		})
+		if want == "" && (err != nil || len(names) != 500) || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %d platforms, %v", tag, len(names), err)
+		}
+	}
+}

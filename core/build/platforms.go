@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/imgscript/imgscript/core/content"
@@ -211,8 +212,11 @@ func (b *base) takeList(ctx context.Context, from root, f *family, entries []ima
 
 // takeAll takes all images of an index. What is none, attestations and artifacts, is none of them.
 func (b *base) takeAll(ctx context.Context, from root, f *family, entries []image.Entry) error {
+	if len(entries) > maxEntries {
+		return fmt.Errorf("%s: %w index: it has %d entries, more than %d", b.ref, content.ErrInvalid, len(entries), maxEntries)
+	}
 	images, err := inParallel(ctx, entries, func(ctx context.Context, e image.Entry) (*image.Image, error) {
-		if image.IsAttestation(e.Descriptor) || !content.IsManifest(e.MediaType) {
+		if _, attests := image.Attests(e.Descriptor); attests || !content.IsManifest(e.MediaType) {
 			return nil, nil
 		}
 		return b.load(ctx, from, e.Descriptor)
@@ -261,7 +265,7 @@ func (b *base) flat(ctx context.Context, from root) (*image.Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	entries, err := from.flatEntries(ctx, index, 0)
+	entries, err := from.flatEntries(ctx, index, map[digest.Digest]bool{}, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -271,15 +275,25 @@ func (b *base) flat(ctx context.Context, from root) (*image.Index, error) {
 	return index.WithFormat(b.format)
 }
 
-func (from root) flatEntries(ctx context.Context, index *image.Index, depth int) ([]image.Entry, error) {
+// maxEntries bounds how many manifests of an index are read: an image of so many platforms nobody has.
+const maxEntries = 1000
+
+// flatEntries lists the entries of an index and of those in it, each of which counts once: one that lists another a thousand times would have no end.
+func (from root) flatEntries(ctx context.Context, index *image.Index, seen map[digest.Digest]bool, depth int) ([]image.Entry, error) {
 	if depth > image.MaxIndexDepth {
-		return nil, fmt.Errorf("indexes within indexes, more than %d deep", image.MaxIndexDepth)
+		return nil, fmt.Errorf("%w: indexes within indexes, more than %d deep", content.ErrInvalid, image.MaxIndexDepth)
 	}
 	var all []image.Entry
 	for _, e := range index.Entries() {
 		if !content.IsIndex(e.MediaType) {
 			all = append(all, e)
 			continue
+		}
+		if seen[e.Digest] {
+			continue
+		}
+		if seen[e.Digest] = true; len(seen) > maxEntries {
+			return nil, fmt.Errorf("%w: more than %d indexes within it", content.ErrInvalid, maxEntries)
 		}
 		data, err := content.ReadAll(ctx, from.src, e.Descriptor)
 		if err != nil {
@@ -289,7 +303,7 @@ func (from root) flatEntries(ctx context.Context, index *image.Index, depth int)
 		if err != nil {
 			return nil, err
 		}
-		entries, err := from.flatEntries(ctx, inner, depth+1)
+		entries, err := from.flatEntries(ctx, inner, seen, depth+1)
 		if err != nil {
 			return nil, err
 		}

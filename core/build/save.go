@@ -331,7 +331,7 @@ func (s *Saved) add(ctx context.Context, r *Run, src content.Fetcher, desc conte
 
 // addLayers lists the layers of one manifest; what is no image, as attestations are none, has none.
 func (s *Saved) addLayers(ctx context.Context, r *Run, src content.Fetcher, desc content.Descriptor) error {
-	if image.IsAttestation(desc) {
+	if _, attests := image.Attests(desc); attests {
 		return nil
 	}
 	img, err := image.Load(ctx, src, desc)
@@ -357,14 +357,11 @@ func (s *Saved) addLayers(ctx context.Context, r *Run, src content.Fetcher, desc
 	return nil
 }
 
-// platformOf names the platform that an index gives to an entry, as everywhere; "" where it says none.
+// platformOf names the platform that an index gives to an entry; "" where it says none.
 func platformOf(desc content.Descriptor) string {
-	if desc.Platform == nil || desc.Platform.OS == "unknown" {
+	p, said := image.PlatformOf(desc)
+	if !said || p.OS == "unknown" {
 		return ""
-	}
-	p := image.Platform{OS: desc.Platform.OS, Architecture: desc.Platform.Architecture, Variant: desc.Platform.Variant, OSVersion: desc.Platform.OSVersion}
-	if usual, err := image.ParsePlatform(p.String()); err == nil {
-		p = usual
 	}
 	return p.String()
 }

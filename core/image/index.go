@@ -274,9 +274,6 @@ func (img *Image) platform() *ocispec.Platform {
 	return &ocispec.Platform{Architecture: c.Architecture, OS: c.OS, OSVersion: c.OSVersion, OSFeatures: c.OSFeatures, Variant: c.Variant}
 }
 
-// IsAttestation reports whether an entry of an index is what BuildKit puts beside an image: provenance or an SBOM, which runs on nothing.
-func IsAttestation(desc content.Descriptor) bool { return isAttestation(desc) }
-
 // around is what an image says of the place where it stands, and which no byte of its own has: annotations of its entry in an index, and of that index.
 type around struct{ entry, index map[string]string }
 
