@@ -30,12 +30,12 @@ func noise(n int) string {
 	return string(data)
 }
 
-// layered is an image of three layers, each larger than what is read at once.
-func layered(reg *registrytest.Server) registrytest.Seeded {
+// layered is an image of three layers, of which the topmost ends with a file of size bytes.
+func layered(reg *registrytest.Server, size int) registrytest.Seeded {
 	return reg.PushImage("app", "v1", registrytest.Image{Layers: []map[string]string{
-		{"/etc/": "", "/etc/motd": "hello\n", "/etc/old": "old", "/etc/ssl/": "", "/etc/ssl/openssl.cnf": "conf", "/z": noise(3 << 20)},
-		{"/etc/": "", "/etc/.wh.old": "", "/z": noise(3<<20 + 1)},
-		{"/app/": "", "/app/main": "main", "/z": noise(8 << 20)},
+		{"/etc/": "", "/etc/motd": "hello\n", "/etc/old": "old", "/etc/ssl/": "", "/etc/ssl/openssl.cnf": "conf", "/z": "1"},
+		{"/etc/": "", "/etc/.wh.old": "", "/z": "22"},
+		{"/app/": "", "/app/main": "main", "/z": noise(size)},
 	}})
 }
 
@@ -72,7 +72,7 @@ func TestLookRequests(t *testing.T) {
 	} {
 		t.Run(job.name, func(t *testing.T) {
 			reg := registrytest.New(t, nil)
-			layered(reg)
+			layered(reg, 2000)
 			dir := t.TempDir()
 			for try, want := range []int{job.blobs, job.again} {
 				e, err := build.NewEngine(&build.EngineOptions{CacheDir: dir, Keychain: auth.Chain()})
@@ -140,7 +140,7 @@ func (c *countedBody) Read(p []byte) (int, error) {
 // TestLookBytes: of the layer that has the file no more is read than up to it.
 func TestLookBytes(t *testing.T) {
 	reg := registrytest.New(t, nil)
-	seeded := layered(reg)
+	seeded := layered(reg, 4<<20)
 	counted := new(countingTransport)
 	e, err := build.NewEngine(&build.EngineOptions{Keychain: auth.Chain(), Transport: counted})
 	if err != nil {
@@ -151,7 +151,7 @@ func TestLookBytes(t *testing.T) {
 	if err := inRun(t, e, reg.Host+"/app:v1", read("/app/main", "main")); err != nil {
 		t.Fatal(err)
 	}
-	if got, most := counted.n.Load(), seeded.Layers[2].Size/8; got > most {
+	if got, most := counted.n.Load(), seeded.Layers[2].Size/4; got > most {
 		t.Errorf("%d bytes were read of a layer of %d, want at most %d", got, seeded.Layers[2].Size, most)
 	}
 }
@@ -159,7 +159,7 @@ func TestLookBytes(t *testing.T) {
 // TestReadFile: what cannot be read, and what to do about it.
 func TestReadFile(t *testing.T) {
 	reg := registrytest.New(t, nil)
-	layered(reg)
+	layered(reg, 2000)
 	for name, c := range map[string]struct{ want, hint string }{
 		"/etc/motdd":            {`read: "/etc/motdd": no such file in the image`, `did you mean "/etc/motd"?`},
 		"/etc/old":              {`read: "/etc/old": no such file in the image`, ``},
@@ -192,7 +192,7 @@ func TestReadFile(t *testing.T) {
 // TestLooks: an image is looked into as it is at the call, its changes are not lost then, and the layers that the run builds are among those that it has.
 func TestLooks(t *testing.T) {
 	reg := registrytest.New(t, nil)
-	layered(reg)
+	layered(reg, 2000)
 	err := inRun(t, newEngine(t, 2), reg.Host+"/app:v1", func(img *build.Image) error {
 		add := func(target, text string) {
 			img.AddFiles(at("line 2"), []build.File{{Target: target, Custom: &layer.Custom{}, Data: build.BytesBlob("text", []byte(text))}}, nil)
@@ -266,7 +266,7 @@ func namesIn(t *testing.T, archive io.Reader) (names []string) {
 // TestNotLookedInto: what is no image, and layers that are not what they should be.
 func TestNotLookedInto(t *testing.T) {
 	reg := registrytest.New(t, nil)
-	seeded := layered(reg)
+	seeded := layered(reg, 2000)
 	blob := reg.PushBlob("chart", []byte("{}"))
 	blob.MediaType = "application/vnd.cncf.helm.config.v1+json"
 	data := []byte(`{"schemaVersion":2,"mediaType":"` + content.OCIManifest + `","config":{"mediaType":"` + blob.MediaType + `","digest":"` + blob.Digest.String() + `","size":2},"layers":[]}`)
@@ -293,13 +293,13 @@ func TestNotLookedInto(t *testing.T) {
 // TestFullOutput: who cannot write what was asked for says so, and how far it came does not matter.
 func TestFullOutput(t *testing.T) {
 	reg := registrytest.New(t, nil)
-	layered(reg)
+	layered(reg, 2000)
 	full := errors.New("full")
 	for name, look := range map[string]func(img *build.Image, w io.Writer) error{
 		"cat":    func(img *build.Image, w io.Writer) error { return img.WriteFile(at("line 2"), "cat", "/z", w) },
 		"export": func(img *build.Image, w io.Writer) error { return img.Export(at("line 2"), w) },
 	} {
-		err := inRun(t, newEngine(t, 1), reg.Host+"/app:v1", func(img *build.Image) error { return look(img, &limitedWriter{1 << 20, full}) })
+		err := inRun(t, newEngine(t, 1), reg.Host+"/app:v1", func(img *build.Image) error { return look(img, &limitedWriter{1000, full}) })
 		if !errors.Is(err, full) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -322,7 +322,7 @@ func (w *limitedWriter) Write(p []byte) (int, error) {
 // TestLookEvents: each layer that is read is a task, which ends however far it was read.
 func TestLookEvents(t *testing.T) {
 	reg := registrytest.New(t, nil)
-	seeded := layered(reg)
+	seeded := layered(reg, 2000)
 	var began, ended []string
 	_, err := newEngine(t, 1).Do(t.Context(), &build.Options{Root: t.TempDir(), Events: func(e build.Event) {
 		switch {
