@@ -298,3 +298,24 @@ func TestCancelled(t *testing.T) {
 		t.Errorf("another file: %v", err)
 	}
 }
+
+// TestWriteTarVerifies: of layers that are known from before, what is written is held to their digests all the same, behind the last file that is left too.
+func TestWriteTarVerifies(t *testing.T) {
+	src, layers := pushLayers(t, []string{"f a 1\nf b 2\nf gone 3", "", "f .wh.gone"})
+	lists := new(kept)
+	if _, err := rootfs.NewReader(src, layers, &rootfs.Options{Lists: lists}).Tree(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	data, err := content.ReadAll(t.Context(), src, layers[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(data)-1024-512]++ // of the contents of the file that is gone
+	tree, err := rootfs.NewReader(cut{data}, layers, &rootfs.Options{Lists: lists}).Tree(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tree.WriteTar(t.Context(), io.Discard); !errors.Is(err, content.ErrVerification) || !strings.Contains(err.Error(), "layer 1") {
+		t.Errorf("other bytes: %v", err)
+	}
+}
