@@ -1,6 +1,7 @@
 package starlib
 
 import (
+	"cmp"
 	_ "embed" // api.star
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ var loadAPI = sync.OnceValues(func() (*api, error) { return parseAPI("api.star",
 type api struct {
 	doc        string
 	names      []nameDoc // types, modules, aliases and names of go.starlark.net
+	members    []nameDoc // what modules of go.starlark.net have
 	functions  []*signature
 	attributes []*attributeDoc
 	byName     map[string]*signature // by qualified name: "image", "Image.add_files", "re.match"
@@ -31,7 +33,7 @@ type api struct {
 type nameDoc struct {
 	name string
 	kind string // "type", "module", "alias" or "upstream"
-	typ  string // of an alias: what it stands for
+	typ  string // of an alias: what it stands for; of a name of go.starlark.net: its signature "(x: int) -> str", or its type if it is no function
 	doc  string
 }
 
@@ -39,6 +41,7 @@ type nameDoc struct {
 type attributeDoc struct {
 	receiver, name string // "Image", "working_dir"
 	typ            string
+	accepts        string // what it can be set to, when that is more than typ
 	doc            string
 	readOnly       bool
 }
@@ -182,17 +185,22 @@ func (p *apiParser) declareOwner(i int, stmt syntax.Stmt) {
 	d := nameDoc{name: name, kind: calledName(call)}
 	texts, _ := p.callArgs(call)
 	switch {
-	case d.kind == "alias" && len(texts) == 2:
+	case (d.kind == "alias" || d.kind == "upstream") && len(texts) == 2:
 		d.typ, d.doc = texts[0], dedent(texts[1])
 	case slices.Contains([]string{"type", "module", "upstream"}, d.kind) && len(texts) == 1:
 		d.doc = dedent(texts[0])
 	case d.kind == "attribute":
 		return
 	default:
-		p.errorf(stmt, "%s: want type(doc), module(doc), upstream(doc), alias(type, doc) or attribute(type, doc)", name)
+		p.errorf(stmt, "%s: want type(doc), module(doc), upstream(doc), upstream(signature, doc), alias(type, doc) or attribute(type, doc)", name)
 		return
 	}
 	p.checkDoc(stmt, name, d.doc)
+	if module, member, ok := strings.Cut(name, "_"); ok && p.api.owned("upstream", module) {
+		d.name = module + "." + member
+		p.api.members = append(p.api.members, d)
+		return
+	}
 	p.api.names = append(p.api.names, d)
 }
 
@@ -216,29 +224,40 @@ func (p *apiParser) declaration(stmt syntax.Stmt) {
 }
 
 func (p *apiParser) attribute(stmt syntax.Stmt, name string, call *syntax.CallExpr) {
-	texts, readOnly := p.callArgs(call)
+	texts, named := p.callArgs(call)
 	receiver, rest := p.owner(name)
 	if len(texts) != 2 || receiver == "" || !p.api.owned("type", receiver) {
-		p.errorf(stmt, "%s: want TYPE_NAME = attribute(type, doc, read_only = …) of a declared type", name)
+		p.errorf(stmt, "%s: want TYPE_NAME = attribute(type, doc, read_only = …, accepts = …) of a declared type", name)
 		return
 	}
-	d := &attributeDoc{receiver: receiver, name: rest, typ: texts[0], doc: dedent(texts[1]), readOnly: readOnly}
+	d := &attributeDoc{receiver: receiver, name: rest, typ: texts[0], accepts: named.accepts, doc: dedent(texts[1]), readOnly: named.readOnly}
 	p.checkDoc(stmt, name, d.doc)
 	p.api.attributes = append(p.api.attributes, d)
 }
 
-// callArgs returns the positional texts of a declaration and its read_only.
-func (p *apiParser) callArgs(call *syntax.CallExpr) (texts []string, readOnly bool) {
+// namedArgs is what an attribute says by name.
+type namedArgs struct {
+	readOnly bool
+	accepts  string
+}
+
+// callArgs returns the positional texts of a declaration, and what it says by name.
+func (p *apiParser) callArgs(call *syntax.CallExpr) (texts []string, named namedArgs) {
 	for _, arg := range call.Args {
-		if lit, ok := arg.(*syntax.Literal); ok && lit.Token == syntax.STRING {
-			texts = append(texts, lit.Value.(string))
-		} else if name, value := keyword(arg); name == "read_only" && identName(value) == "True" {
-			readOnly = true
-		} else {
-			p.errorf(arg, "want a text or read_only = True")
+		name, value := keyword(arg)
+		text, isText := literalText(cmp.Or(value, arg))
+		switch {
+		case name == "" && isText:
+			texts = append(texts, text)
+		case name == "read_only" && identName(value) == "True":
+			named.readOnly = true
+		case name == "accepts" && isText:
+			named.accepts = text
+		default:
+			p.errorf(arg, "want a text or read_only = True, or accepts = TYPE")
 		}
 	}
-	return texts, readOnly
+	return texts, named
 }
 
 // owner splits Image_add_files into Image and add_files, if Image is a declared type or module.

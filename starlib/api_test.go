@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
 )
 
 // described is a class of any type.
@@ -205,6 +206,33 @@ func resolveAlias(typ string) string {
 	return strings.Join(parts, " | ")
 }
 
+// TestLibrary holds api.star and the modules of Starlark's library together.
+func TestLibrary(t *testing.T) {
+	a, err := loadAPI()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stub, library []string
+	for _, d := range a.members {
+		stub = append(stub, d.name)
+	}
+	for _, d := range a.kind("upstream") {
+		v, ok := predeclared()[d.name]
+		if m, isModule := v.(*starlarkstruct.Module); isModule {
+			for _, name := range m.AttrNames() {
+				library = append(library, d.name+"."+name)
+			}
+		} else if !ok || d.typ == "" {
+			t.Errorf("%s: is no module, and has no signature", d.name)
+		}
+	}
+	slices.Sort(stub)
+	slices.Sort(library)
+	if !slices.Equal(stub, library) {
+		t.Errorf("api.star has\n%v\nthe modules have\n%v", stub, library)
+	}
+}
+
 func TestCheckArgs(t *testing.T) {
 	s := parseOne(t, "one, two = None, *, three = [], four = 5, five = unset", `
       one (str): One.
@@ -300,6 +328,7 @@ func TestAPIStyle(t *testing.T) {
 	}
 	for _, d := range a.attributes {
 		check(d.receiver+"."+d.name, d.typ)
+		check(d.receiver+"."+d.name, d.accepts)
 	}
 }
 

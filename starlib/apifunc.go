@@ -127,9 +127,14 @@ func literalValue(lit *syntax.Literal) starlark.Value {
 // stringOf returns the text of a statement that is only a text.
 func stringOf(stmt syntax.Stmt) (string, bool) {
 	if expr, ok := stmt.(*syntax.ExprStmt); ok {
-		if lit, ok := expr.X.(*syntax.Literal); ok && lit.Token == syntax.STRING {
-			return lit.Value.(string), true
-		}
+		return literalText(expr.X)
+	}
+	return "", false
+}
+
+func literalText(expr syntax.Expr) (string, bool) {
+	if lit, ok := expr.(*syntax.Literal); ok && lit.Token == syntax.STRING {
+		return lit.Value.(string), true
 	}
 	return "", false
 }

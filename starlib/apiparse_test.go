@@ -2,6 +2,7 @@ package starlib
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -24,11 +25,14 @@ const stubSource = `"""The file."""
 Path = alias("str", """A path.""")
 re = module("""Expressions.""")
 struct = upstream("""Makes a struct.""")
+json = upstream("""JSON.""")
+json_encode = upstream("(x: any) -> str", """Writes JSON.""")
 T_size = attribute("int", """How many.""", read_only = True)
 T_name = attribute("str | None", """What it is called.
 
 More.
 """)
+T_both = attribute("int", """Both.""", accepts = "int | str")
 T = type("""A thing.""")
 def re_match(p):
     """Matches.
@@ -74,12 +78,15 @@ def read_file():
 const stubModel = `re.match
 T.do
 read_file
-T.size int "How many." true
-T.name str | None "What it is called.\n\nMore." false
+T.size int "How many." "" true
+T.name str | None "What it is called.\n\nMore." "" false
+T.both int "Both." "int | str" false
 alias Path str "A path."
 module re  "Expressions."
 upstream struct  "Makes a struct."
+upstream json  "JSON."
 type T  "A thing."
+upstream json.encode (x: any) -> str "Writes JSON."
 a (list[str] | Path) <nil> kw=false required=true unset=false "one."
 b (int) None kw=false required=false unset=false "two."
 c (str) "x" kw=true required=false unset=false "three."
@@ -106,9 +113,9 @@ func TestParseAPI(t *testing.T) {
 		got = append(got, s.qualified())
 	}
 	for _, d := range a.attributes {
-		got = append(got, fmt.Sprintf("%s.%s %s %q %t", d.receiver, d.name, d.typ, d.doc, d.readOnly))
+		got = append(got, fmt.Sprintf("%s.%s %s %q %q %t", d.receiver, d.name, d.typ, d.doc, d.accepts, d.readOnly))
 	}
-	for _, d := range a.names {
+	for _, d := range slices.Concat(a.names, a.members) {
 		got = append(got, fmt.Sprintf("%s %s %s %q", d.kind, d.name, d.typ, d.doc))
 	}
 	s := a.byName["T.do"]
@@ -119,7 +126,7 @@ func TestParseAPI(t *testing.T) {
 	if got := strings.Join(got, "\n"); got != stubModel {
 		t.Errorf("got\n%s\nwant\n%s", got, stubModel)
 	}
-	if got := fmt.Sprint(a.doc, a.globals()); got != "The file.[read_file re struct]" {
+	if got := fmt.Sprint(a.doc, a.globals()); got != "The file.[read_file re struct json]" {
 		t.Errorf("doc and global names are %s", got)
 	}
 }
@@ -151,6 +158,9 @@ func TestParseAPIErrors(t *testing.T) {
 		{"attribute without doc", head + "T_a = attribute(\"int\")", "T_a: want TYPE_NAME = attribute"},
 		{"attribute with a bad doc", head + "T_a = attribute(\"int\", \"it\")", "T_a: the description must begin with a sentence"},
 		{"attribute that may be set", head + "T_a = attribute(\"int\", \"It.\", read_only = False)", "want a text or read_only = True"},
+		{"attribute that accepts no text", head + "T_a = attribute(\"int\", \"It.\", accepts = int)", "want a text or read_only = True, or accepts = TYPE"},
+		{"library with a bad doc", "json = upstream(\"JSON.\")\njson_encode = upstream(\"(x)\", \"it\")", "json_encode: the description must begin with a sentence"},
+		{"library with too much", "json = upstream(\"JSON.\", \"x\", \"y\")", "want type(doc)"},
 		{"unknown declaration", "x = value(\"It.\")", "x: want type(doc)"},
 		{"alias without type", "x = alias(\"It.\")", "x: want type(doc)"},
 		{"other statement", "x = 1", "want a def or NAME = attribute"},

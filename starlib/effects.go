@@ -54,7 +54,7 @@ func permissionsOf(name string) []string {
 	var flags []string
 	for _, e := range effects()[name] {
 		if e != effectPure {
-			flags = append(flags, "`--allow-"+string(e)+"`")
+			flags = append(flags, "--allow-"+string(e))
 		}
 	}
 	return flags

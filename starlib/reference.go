@@ -2,6 +2,7 @@ package starlib
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -13,7 +14,11 @@ func Reference() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	r := &reference{api: a}
+	entries, err := API()
+	if err != nil {
+		return "", err
+	}
+	r := &reference{entries: entries}
 	r.linef("<!-- Made from starlib/api.star by go test ./starlib -run TestReference -update: edit that file instead. -->")
 	r.linef("# The language of scripts")
 	for paragraph := range strings.SplitSeq(a.doc, "\n\n") {
@@ -21,26 +26,21 @@ func Reference() (string, error) {
 			r.linef("%s", paragraph)
 		}
 	}
+	r.linef("The same is in the terminal: `imgscript doc image.add_files`, and in editors: [editors](editors.md).")
 	r.contents()
-	r.functions("Functions", a.global)
-	r.types()
-	r.modules()
-	r.others()
+	r.linef("## Functions")
+	r.members("")
+	r.owners()
+	r.aliases()
+	r.starlark()
+	r.index()
 	return strings.TrimSuffix(r.text.String(), "\n"), nil
-}
-
-// global reports whether a function is called by its own name.
-func (a *api) global(s *signature) bool { return s.receiver == "" && s.module == "" }
-
-// kind lists the names of one kind, in the order of the stub.
-func (a *api) kind(kind string) []nameDoc {
-	return slices.DeleteFunc(slices.Clone(a.names), func(d nameDoc) bool { return d.kind != kind })
 }
 
 // reference is the document as it grows.
 type reference struct {
-	api  *api
-	text strings.Builder
+	entries []Entry
+	text    strings.Builder
 }
 
 // linef writes a paragraph, a heading or a list, and an empty line.
@@ -48,146 +48,238 @@ func (r *reference) linef(format string, args ...any) {
 	fmt.Fprintf(&r.text, format+"\n\n", args...)
 }
 
-// contents links to every function and type.
-func (r *reference) contents() {
-	link := func(text, heading string) string { return fmt.Sprintf("[%s](#%s)", text, anchor(heading)) }
-	var functions, types, modules []string
-	for _, s := range r.api.functions {
-		if r.api.global(s) {
-			functions = append(functions, link(s.name, s.name))
+// ours yields the entries that are not every Starlark's.
+func (r *reference) ours(yield func(*Entry) bool) {
+	for i := range r.entries {
+		if r.entries[i].Kind != EntryStarlark && !yield(&r.entries[i]) {
+			return
 		}
 	}
-	for _, d := range r.api.kind("type") {
-		types = append(types, link(d.name, "Type "+d.name))
+}
+
+// heading is what an entry's description stands below; "" if it has no heading of its own.
+func (e *Entry) heading() string {
+	switch {
+	case e.Kind == EntryType || e.Kind == EntryAlias:
+		return "Type " + e.Name // a function may differ by its case alone, which links do not have
+	case e.Kind == EntryModule:
+		return "Module " + e.Name
+	case e.Kind == EntryAttribute, e.Signature != "" && e.Owner() != "":
+		return ""
 	}
-	for _, d := range r.api.kind("module") {
-		modules = append(modules, link(d.name, "Module "+d.name))
+	return e.Name
+}
+
+// link links to the description of an entry, or to that of its owner.
+func (r *reference) link(e *Entry) string {
+	heading := e.heading()
+	for o := range r.ours {
+		if heading == "" && o.Name == e.Owner() {
+			heading = o.heading()
+		}
 	}
-	r.linef("- Functions: %s\n- Types: %s\n- Modules: %s\n- %s\n- %s", strings.Join(functions, ", "), strings.Join(types, ", "), strings.Join(modules, ", "),
-		link("What comes with Starlark", "What comes with Starlark"), link("What types in this page mean", "What types in this page mean"))
+	return fmt.Sprintf("[`%s`](#%s)", e.Name, anchor(heading))
 }
 
 // anchor is the fragment by which GitHub links to a heading.
-func anchor(heading string) string { return strings.ReplaceAll(strings.ToLower(heading), " ", "-") }
+func anchor(heading string) string {
+	return strings.NewReplacer(" ", "-", ".", "", "'", "").Replace(strings.ToLower(heading))
+}
 
-// functions describes those that belong to one heading; nothing is written when there are none.
-func (r *reference) functions(heading string, want func(*signature) bool) {
-	for _, s := range r.api.functions {
-		if !want(s) {
+// contents says in a line what each function, type and module is for, with links; and what those have.
+func (r *reference) contents() {
+	var lines []string
+	for e := range r.ours {
+		if e.Owner() != "" || e.Kind == EntryAlias {
 			continue
 		}
-		if heading != "" {
-			r.linef("## %s", heading)
-			heading = ""
+		line := fmt.Sprintf("- %s: %s", r.link(e), e.Summary())
+		if has := r.has(e.Name); has != "" {
+			line += " Has " + has + "."
 		}
-		r.function(s)
+		lines = append(lines, line)
 	}
+	r.linef("## Contents")
+	r.linef("%s", strings.Join(lines, "\n"))
+	r.linef("Behind these: [%s](#%s), [%s](#%s), [%s](#%s).",
+		typesHeading, anchor(typesHeading), starlarkHeading, anchor(starlarkHeading), indexHeading, anchor(indexHeading))
 }
 
-func (r *reference) function(s *signature) {
-	r.linef("### %s", s.qualified())
-	r.linef("```text\n%s\n```", s.definition())
-	r.linef("%s", s.doc.text)
-	var params []string
-	for _, p := range s.params {
-		params = append(params, fmt.Sprintf("- `%s` (`%s`): %s", p.name, p.typ, p.doc))
-	}
-	if len(params) > 0 {
-		r.linef("%s", strings.Join(params, "\n"))
-	}
-	if s.doc.returns.typ != "" {
-		r.linef("Returns `%s`: %s", s.doc.returns.typ, s.doc.returns.text)
-	}
-	if s.doc.errors != "" {
-		r.linef("Errors: %s", s.doc.errors)
-	}
-	if flags := permissionsOf(s.qualified()); len(flags) > 0 {
-		r.linef("Permissions: %s.", strings.Join(flags, ", "))
-	}
-	if s.doc.example != "" {
-		r.linef("```python\n%s\n```", s.doc.example)
-	}
-}
+const (
+	typesHeading    = "What types in this page mean"
+	starlarkHeading = "Starlark's own"
+	indexHeading    = "Index of parameters and attributes"
+)
 
-// definition is the signature as it would stand behind def, one parameter a line when it is long.
-func (s *signature) definition() string {
-	var parts []string
-	for i, p := range s.params {
-		if p.keywordOnly && (i == 0 || !s.params[i-1].keywordOnly) {
-			parts = append(parts, "*")
+// has lists what a type or module has.
+func (r *reference) has(owner string) string {
+	var list []string
+	for e := range r.ours {
+		switch {
+		case e.Owner() != owner || owner == "":
+		case e.heading() == "":
+			list = append(list, "`"+e.Member()+"`")
+		default:
+			list = append(list, fmt.Sprintf("[`%s`](#%s)", e.Member(), anchor(e.heading())))
 		}
-		parts = append(parts, p.definition())
 	}
-	const width = 100
-	if line := s.qualified() + "(" + strings.Join(parts, ", ") + ")"; len(line) <= width {
-		return line
-	}
-	return s.qualified() + "(\n    " + strings.Join(parts, ",\n    ") + ",\n)"
+	return strings.Join(list, ", ")
 }
 
-func (p *param) definition() string {
+// owners describes each type and module with what it has.
+func (r *reference) owners() {
+	for e := range r.ours {
+		if e.Kind == EntryType || e.Kind == EntryModule {
+			r.linef("## %s", e.heading())
+			r.linef("%s", e.Doc)
+			r.members(e.Name)
+		}
+	}
+}
+
+// members describes what belongs to an owner, or the global functions: a list of what has no heading of its own, then the functions.
+func (r *reference) members(owner string) {
+	var list []string
+	for e := range r.ours {
+		if e.Owner() == owner && e.heading() == "" {
+			list = append(list, e.item())
+		}
+	}
+	if len(list) > 0 {
+		r.linef("%s", strings.Join(list, "\n"))
+	}
+	for e := range r.ours {
+		if e.Owner() == owner && e.heading() != "" && e.Callable() {
+			r.function(e)
+		}
+	}
+}
+
+// item is an attribute, or a function of a library, as a line of a list; further paragraphs are indented below it.
+func (e *Entry) item() string {
+	if e.Callable() {
+		return fmt.Sprintf("- `%s`: %s", e.Definition(0), indented(e.Doc))
+	}
+	typ := "`" + e.Type + "`"
 	switch {
-	case p.required:
-		return p.name
-	case p.unset:
-		return p.name + " = …"
-	}
-	return p.name + " = " + p.fallback.String()
-}
-
-// types describes each type with its attributes and methods.
-func (r *reference) types() {
-	for _, d := range r.api.kind("type") {
-		r.linef("## Type %s", d.name)
-		r.linef("%s", d.doc)
-		var list []string
-		for _, a := range r.api.attributes {
-			if a.receiver == d.name {
-				list = append(list, a.item())
-			}
-		}
-		if len(list) > 0 {
-			r.linef("%s", strings.Join(list, "\n"))
-		}
-		r.functions("", func(s *signature) bool { return s.receiver == d.name })
-	}
-}
-
-// item is an attribute as a line of a list; further paragraphs are indented below it.
-func (a *attributeDoc) item() string {
-	typ := "`" + a.typ + "`"
-	if a.readOnly {
+	case e.ReadOnly:
 		typ += ", read-only"
+	case e.Accepts != e.Type:
+		typ += ", can be set to `" + e.Accepts + "`"
 	}
-	return fmt.Sprintf("- `%s` (%s): %s", a.name, typ, indented(a.doc))
+	return fmt.Sprintf("- `%s` (%s): %s", e.Member(), typ, indented(e.Doc))
 }
 
 func indented(doc string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(doc, "\n", "\n  "), "\n  \n", "\n\n")
 }
 
-func (r *reference) modules() {
-	for _, d := range r.api.kind("module") {
-		r.linef("## Module %s", d.name)
-		r.linef("%s", d.doc)
-		r.functions("", func(s *signature) bool { return s.module == d.name })
+func (r *reference) function(e *Entry) {
+	const width = 100
+	r.linef("### %s", e.Name)
+	r.linef("```text\n%s\n```", e.Definition(width))
+	r.linef("%s", e.Doc)
+	r.params("Parameters:", e, false)
+	r.params("By name only:", e, true)
+	if e.Returns != "" {
+		r.linef("Returns %s: %s", r.typeLink(e.Returns), e.ReturnsDoc)
+	}
+	if e.Errors != "" {
+		r.linef("Errors: %s", e.Errors)
+	}
+	if len(e.Permissions) > 0 {
+		r.linef("Permissions: `%s`.", strings.Join(e.Permissions, "`, `"))
+	}
+	if e.Example != "" {
+		r.linef("```python\n%s\n```", e.Example)
 	}
 }
 
-// others describes the names that are not ours, and the names of types.
-func (r *reference) others() {
-	list := func(heading, introduction string, items []string) {
-		r.linef("## %s", heading)
+// params lists the parameters that are given by name only, or the others.
+func (r *reference) params(introduction string, e *Entry, keywordOnly bool) {
+	var list []string
+	for _, p := range e.Params {
+		if p.KeywordOnly != keywordOnly {
+			continue
+		}
+		kind := fmt.Sprintf("`%s`", p.Type)
+		switch {
+		case p.Required:
+			kind += ", needed"
+		case p.Default != "…" && p.Default != "None": // which mean that it is not given
+			kind += fmt.Sprintf(", default `%s`", p.Default)
+		}
+		list = append(list, fmt.Sprintf("- `%s` (%s): %s", p.Name, kind, p.Doc))
+	}
+	if len(list) > 0 {
 		r.linef("%s", introduction)
-		r.linef("%s", strings.Join(items, "\n"))
+		r.linef("%s", strings.Join(list, "\n"))
 	}
-	var upstream, aliases []string
-	for _, d := range r.api.kind("upstream") {
-		upstream = append(upstream, fmt.Sprintf("- `%s`: %s", d.name, indented(d.doc)))
+}
+
+// typeLink is a type as code, with a link to the one type or alias in it.
+func (r *reference) typeLink(typ string) string {
+	var found []string
+	for e := range r.ours {
+		if (e.Kind == EntryType || e.Kind == EntryAlias) && slices.Contains(typeWords(typ), e.Name) {
+			found = append(found, anchor(e.heading()))
+		}
 	}
-	for _, d := range r.api.kind("alias") {
-		aliases = append(aliases, fmt.Sprintf("- `%s` (`%s`): %s", d.name, d.typ, indented(d.doc)))
+	if len(found) != 1 {
+		return "`" + typ + "`"
 	}
-	list("What comes with Starlark", "Besides the [built-ins of Starlark](https://github.com/google/starlark-go/blob/master/doc/spec.md) there are:", upstream)
-	list("What types in this page mean", "Values have the types of Starlark. Some of them are named after what they hold:", aliases)
+	return fmt.Sprintf("[`%s`](#%s)", typ, found[0])
+}
+
+// typeWords are the names in a type.
+func typeWords(typ string) []string {
+	return strings.FieldsFunc(typ, func(r rune) bool { return strings.ContainsRune(" |[](),", r) })
+}
+
+// aliases says what the names of types mean.
+func (r *reference) aliases() {
+	r.linef("## %s", typesHeading)
+	r.linef("Values have the types of Starlark; `any` is each of them. Some are named after what they hold:")
+	for e := range r.ours {
+		if e.Kind == EntryAlias {
+			r.linef("### %s", e.heading())
+			r.linef("`%s`. %s", e.Type, e.Doc)
+		}
+	}
+}
+
+// starlark lists the functions that every Starlark has.
+func (r *reference) starlark() {
+	var list []string
+	for _, e := range r.entries {
+		if e.Kind == EntryStarlark && e.Owner() == "" {
+			list = append(list, fmt.Sprintf("[`%s`](%s)", e.Name, e.URL))
+		}
+	}
+	r.linef("## %s", starlarkHeading)
+	r.linef("These and the methods of texts, lists, dicts and sets are described in [Starlark's specification](%s): %s.", specification, strings.Join(list, ", "))
+}
+
+// index says where each parameter and attribute is.
+func (r *reference) index() {
+	places := map[string][]string{}
+	add := func(name string, e *Entry) {
+		if link := r.link(e); !slices.Contains(places[name], link) {
+			places[name] = append(places[name], link)
+		}
+	}
+	for e := range r.ours {
+		if e.Kind == EntryAttribute {
+			add(e.Member(), e)
+		}
+		for _, p := range e.Params {
+			add(p.Name, e)
+		}
+	}
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(places)) {
+		lines = append(lines, fmt.Sprintf("- `%s`: %s", name, strings.Join(places[name], ", ")))
+	}
+	r.linef("## %s", indexHeading)
+	r.linef("%s", strings.Join(lines, "\n"))
 }
