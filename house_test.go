@@ -36,9 +36,10 @@ var arrows = []struct {
 	{"starlib", []string{"core/auth", "core/build", "core/content", "core/image", "core/layer", "core/lock", "core/nearest", "core/registry", "core/rootfs"}}, // core/build and what it hands out
 	{"starlib/check", []string{"core/nearest", "starlib"}},
 	{"starlib/format", []string{"starlib"}},
+	{"starlib/manual", []string{"core/nearest", "starlib"}},
 	{"cmd/imgscript/internal/progress", []string{"core/build"}},
 	{"cmd/imgscript/internal/table", []string{"cmd/imgscript/internal/progress"}},
-	{"cmd/imgscript", []string{"cmd/imgscript/internal/progress", "cmd/imgscript/internal/table", "core/atomicfile", "core/auth", "core/build", "core/cache", "core/content", "core/image", "core/inspect", "core/layer", "core/lock", "core/nearest", "core/registry/registryconfig", "core/rootfs", "core/transport", "starlib", "starlib/check", "starlib/format"}},
+	{"cmd/imgscript", []string{"cmd/imgscript/internal/progress", "cmd/imgscript/internal/table", "core/atomicfile", "core/auth", "core/build", "core/cache", "core/content", "core/image", "core/inspect", "core/layer", "core/lock", "core/nearest", "core/registry/registryconfig", "core/rootfs", "core/transport", "starlib", "starlib/check", "starlib/format", "starlib/manual"}},
 
 	// What tests share.
 	{"core/content/contenttest", []string{"core/content"}},
