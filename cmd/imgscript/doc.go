@@ -4,17 +4,18 @@
 //	imgscript plan build.star
 //	imgscript check build.star
 //	imgscript copy alpine:3 reg.example.com/mirror/alpine
+//	imgscript doc img.add_files
 //	imgscript login reg.example.com
 //
 // The commands and their flags are in its help. This package holds flags, the terminal and exit codes; what a script can do is package starlib's.
 //
 // stdout carries results alone: a line for each saved or copied image, in program order, those saved before a failure included, a plan, and what login,
-// logout, auth explain, check, fmt and the cache commands tell. stderr carries what scripts print, warnings, progress and errors.
+// logout, auth explain, check, fmt, doc, stubs and the cache commands tell. stderr carries what scripts print, warnings, progress and errors.
 //
 // # Exit codes
 //
 //	0    done
-//	1    the script failed: its error, fail(), bad input; check found problems; fmt -d or diff --exit-code found differences
+//	1    the script failed: its error, fail(), bad input; check found problems; fmt -d or diff --exit-code found differences; doc knows no such name
 //	2    usage: flags, a missing file or function
 //	3    a registry or the network failed
 //	4    a registry refused the credentials

@@ -29,7 +29,7 @@ func newRootCommand() *cobra.Command {
 	root.SetUsageFunc(writeUsage)
 	root.SetHelpCommand(newHelpCommand())
 	root.AddCommand(newRunCommand(), newPlanCommand(), newUpdateCommand(), newCopyCommand(), newInspectCommand(), newDiffCommand(), newLsCommand(), newCatCommand(), newExportCommand(), newLoginCommand(), newLogoutCommand(), newAuthCommand(), newCacheCommand(),
-		newVersionCommand(), newCompletionCommand(), newCheckCommand(), newFmtCommand())
+		newVersionCommand(), newCompletionCommand(), newCheckCommand(), newFmtCommand(), newDocCommand(), newStubsCommand())
 	finish(root)
 	return root
 }
