@@ -57,15 +57,21 @@ func runScript(t *testing.T, b block) {
 
 func execScript(t *testing.T, text string, names [][]string) error {
 	t.Helper()
-	engine, err := build.NewEngine(&build.EngineOptions{Keychain: auth.Chain(), Transport: newWorld(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer engine.Close()
 	secrets := map[string]func(context.Context) ([]byte, error){}
 	for _, m := range names {
 		secrets[m[1]] = func(context.Context) ([]byte, error) { return []byte("s3cret"), nil }
 	}
+	return execOver(t, text, secrets, newWorld(t))
+}
+
+// execOver runs a script whose requests go over a transport.
+func execOver(t *testing.T, text string, secrets map[string]func(context.Context) ([]byte, error), transport http.RoundTripper) error {
+	t.Helper()
+	engine, err := build.NewEngine(&build.EngineOptions{Keychain: auth.Chain(), Transport: transport})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Close()
 	rt, err := starlib.New(&starlib.Options{
 		Root: directory(t), Engine: engine, Secrets: secrets, Vars: map[string]string{},
 		Print: func(_ syntax.Position, line string) { t.Log(line) },
