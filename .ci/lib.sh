@@ -16,6 +16,8 @@ declare -A packages=(
   [pigz]=pigz
   [zstd]=zstd
   [gcc]=gcc
+  [python3]=python3
+  [mypy]=mypy
 )
 
 # Go's tools, by the command that each is. The oldest distribution in use is in Debian, the newest is this one.
