@@ -2,13 +2,19 @@ package build_test
 
 import (
 	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/imgscript/imgscript/core/auth"
 	"github.com/imgscript/imgscript/core/build"
 	"github.com/imgscript/imgscript/core/content"
+	"github.com/imgscript/imgscript/core/inspect"
 	"github.com/imgscript/imgscript/core/registry/registrytest"
 )
 
@@ -94,6 +100,60 @@ func TestLookAfterSave(t *testing.T) {
 			t.Errorf("got %s, want %s", found.Descriptor.Digest, s.Digest)
 		}
 		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestLookEverywhere inspects one image over each transport, and compares it with itself: it has the same layers, config and files.
+func TestLookEverywhere(t *testing.T) {
+	reg := registrytest.New(t, nil)
+	reg.PushImage("app", "v1", ten(true))
+	root := t.TempDir()
+	daemon := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/images/get" && r.URL.Query().Get("names") == "docker.io/library/app:v1" {
+			http.ServeFile(w, r, filepath.Join(root, "d.tar"))
+			return
+		}
+		http.NotFound(w, r)
+	}))
+	t.Cleanup(daemon.Close)
+	engine, err := build.NewEngine(&build.EngineOptions{Keychain: auth.Chain(), Daemon: "tcp://" + daemon.Listener.Addr().String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { engine.Close() })
+	refs := []string{reg.Host + "/app:v1", "oci:out:v1", "oci-archive:o.tar:v1", "docker-archive:d.tar:app:v1"}
+	for _, to := range refs[1:] {
+		mustCopy(t, root, refs[0], to, nil)
+	}
+	_, err = engine.Do(t.Context(), &build.Options{Root: root}, func(r *build.Run) error {
+		first, err := r.Look(at("line 1"), "inspect", refs[0], nil).Wait()
+		if err != nil {
+			return err
+		}
+		for _, ref := range append(refs, "docker-daemon:app:v1") {
+			found, err := r.Look(at("line 2"), "inspect", ref, nil).Wait()
+			if err != nil {
+				return fmt.Errorf("%s: %w", ref, err)
+			}
+			o, err := inspect.Read(r.Context(), found, found.Descriptor, &inspect.Options{Files: true, Lists: found.Lists()})
+			if err != nil {
+				return fmt.Errorf("%s: %w", ref, err)
+			}
+			if o.Kind != inspect.Image || o.Platform != "linux/amd64" || len(o.Layers) != 10 || len(o.Files) != 11 {
+				t.Errorf("%s: got %s for %s, %d layers, %d files", ref, o.Kind, o.Platform, len(o.Layers), len(o.Files))
+			}
+			d, err := inspect.Compare(r.Context(), inspect.Named{Source: first, Descriptor: first.Descriptor}, inspect.Named{Source: found, Descriptor: found.Descriptor}, &inspect.CompareOptions{Files: true})
+			if err != nil {
+				return fmt.Errorf("%s: %w", ref, err)
+			}
+			if i := d.Images; !d.Same && (len(i) != 1 || len(i[0].Config) > 0 || i[0].ConfigBytes || i[0].Files == nil || len(i[0].Files.Changes) > 0) {
+				t.Errorf("%s: %+v", ref, d)
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		t.Error(err)
