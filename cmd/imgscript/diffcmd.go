@@ -99,10 +99,8 @@ func (f *diffFlags) diff(cmd *cobra.Command, a, b string) error {
 		if err != nil {
 			return err
 		}
-		if diff, err = f.compare(ctx, old, new); err != nil {
-			return fmt.Errorf("diff: %w", err)
-		}
-		return nil
+		diff, err = f.compare(ctx, old, new)
+		return diffError(err)
 	})
 	if err != nil {
 		return err
@@ -119,6 +117,26 @@ func (f *diffFlags) diff(cmd *cobra.Command, a, b string) error {
 	}
 	return nil
 }
+
+// diffError names the command in an error, and says what can be done without the layers.
+func diffError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, new(*inspect.FilesError)):
+		return &filesError{fmt.Errorf("diff: %w", err)}
+	}
+	return fmt.Errorf("diff: %w", err)
+}
+
+// filesError is an error about files.
+type filesError struct{ error }
+
+// Unwrap makes it the error that it is.
+func (e *filesError) Unwrap() error { return e.error }
+
+// Hint says what works without the files.
+func (e *filesError) Hint() string { return "--no-files compares everything else" }
 
 func (f *diffFlags) compare(ctx context.Context, old, new *build.Looked) (*inspect.Diff, error) {
 	platform, err := platformFlag(f.look.platform)

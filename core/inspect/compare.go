@@ -30,7 +30,8 @@ type CompareOptions struct {
 }
 
 // Compare compares what two references name: indexes platform by platform, an index and an image by the image's platform, and single images and artifacts with each other, whatever they are for.
-// What has the same digest is not read. Of layers, those with the same diff ID are the same. Errors are those of Read, and of the layers.
+// What has the same digest is not read. Of layers, those with the same diff ID are the same. Errors are those of Read, and a [*FilesError] for what is wrong with
+// layers.
 func Compare(ctx context.Context, old, new Named, opts *CompareOptions) (*Diff, error) {
 	c := &comparison{old: old, new: new}
 	if opts != nil {
@@ -188,7 +189,7 @@ func (c *comparison) files(ctx context.Context, p pair, d *ImageDiff) error {
 	}
 	found, err := rootfs.Compare(ctx, layersOf(p.old.object, c.old.Source), layersOf(p.new.object, c.new.Source), &rootfs.CompareOptions{Times: c.opts.Times})
 	if err != nil {
-		return fmt.Errorf("files: %w", err)
+		return &FilesError{d.Platform, err}
 	}
 	d.Files = &FileDiff{Changes: []FileChange{}, TimesOnly: found.Times}
 	for i := range found.Differences {
@@ -196,6 +197,23 @@ func (c *comparison) files(ctx context.Context, p pair, d *ImageDiff) error {
 	}
 	return nil
 }
+
+// FilesError says that the files of two images could not be compared. Everything else can be, without CompareOptions.Files.
+type FilesError struct {
+	Platform string // "" where none is known
+	Err      error
+}
+
+// Error implements error.
+func (e *FilesError) Error() string {
+	if e.Platform == "" {
+		return fmt.Sprintf("files: %v", e.Err)
+	}
+	return fmt.Sprintf("files of %s: %v", e.Platform, e.Err)
+}
+
+// Unwrap returns the reason.
+func (e *FilesError) Unwrap() error { return e.Err }
 
 func layersOf(o *Object, src content.Fetcher) rootfs.Layers {
 	l := rootfs.Layers{Source: src}
