@@ -4,6 +4,8 @@
 //	imgscript plan build.star
 //	imgscript check build.star
 //	imgscript copy alpine:3 reg.example.com/mirror/alpine
+//	imgscript inspect alpine:3
+//	imgscript diff alpine:3.20 alpine:3.21
 //	imgscript doc img.add_files
 //	imgscript login reg.example.com
 //
