@@ -26,9 +26,7 @@ func Find(entries []starlib.Entry, name string) []starlib.Entry {
 		ways = append(ways, named(memberOf, q.member)...)
 	}
 	if q.owner == "" {
-		ways = append(ways, func(e *starlib.Entry) bool {
-			return slices.ContainsFunc(e.Params, func(p starlib.Param) bool { return fold(p.Name) == fold(q.member) })
-		})
+		ways = append(ways, func(e *starlib.Entry) bool { return hasParam(e, q.member) })
 	}
 	for _, way := range ways {
 		if found := filter(entries, way); len(found) > 0 {
@@ -124,6 +122,11 @@ func parseQuery(entries []starlib.Entry, name string) query {
 	}
 	known := slices.ContainsFunc(entries, func(e starlib.Entry) bool { return owner != "" && fold(e.Owner()) == fold(owner) })
 	return query{name, owner, member, known}
+}
+
+// hasParam reports whether a function has a parameter of a name.
+func hasParam(e *starlib.Entry, name string) bool {
+	return slices.ContainsFunc(e.Params, func(p starlib.Param) bool { return fold(p.Name) == fold(name) })
 }
 
 // memberOf is the name behind the dot, "" where there is none.

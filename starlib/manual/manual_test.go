@@ -135,6 +135,7 @@ json = upstream("""JSON.""")
 json_encode = upstream("(x: any) -> str", """Writes JSON.""")
 T = type("""A thing.""")
 T_size = attribute("int", """How many.""", read_only = True)
+T_count = attribute("int", """How many, as it was set.""")
 T_name = attribute("str | None", """What it is called.""", accepts = "str | int | None")
 def T_do(self, path, *, count = 5, others = unset):
     """Does it, with some words that make this longer than a line.
@@ -193,8 +194,9 @@ See also:
     A thing.
 
 Attributes:
-    size  How many.
-    name  What it is called.
+    size   How many.
+    count  How many, as it was set.
+    name   What it is called.
 
 Methods:
     do  Does it, with some words that m…
@@ -203,7 +205,8 @@ Methods:
 
     What it is called.
 `,
-	"T.size": "T.size: int (read-only)\n\n    How many.\n",
+	"T.count": "T.count: int\n\n    How many, as it was set.\n\nSee also:\n    T.do\n",
+	"T.size":  "T.size: int (read-only)\n\n    How many.\n",
 	"re": `module re
 
     Expressions, of which there is more

@@ -21,6 +21,12 @@ class T:
         """How many."""
 
     @property
+    def count(self) -> int:
+        """How many, as it was set."""
+    @count.setter
+    def count(self, value: int) -> None: ...
+
+    @property
     def name(self) -> str | None:
         """What it is called."""
     @name.setter

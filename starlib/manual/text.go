@@ -164,18 +164,21 @@ func (p *page) summaries(level int, list []starlib.Entry, name func(*starlib.Ent
 	}
 }
 
-// related are the types that an entry takes and gives, and other names that differ by their owner or their case alone.
+// related are the types that an entry takes and gives, other names that differ by their owner or their case alone, and what has an attribute as a parameter.
 func related(entries []starlib.Entry, e *starlib.Entry) []string {
-	typ := []string{e.Type, e.Returns, e.Signature}
+	types := []string{e.Type, e.Returns, e.Signature}
 	for _, p := range e.Params {
-		typ = append(typ, p.Type)
+		types = append(types, p.Type)
 	}
-	words := strings.FieldsFunc(strings.Join(typ, " "), func(r rune) bool { return strings.ContainsRune(" |[](),:", r) })
+	words := strings.FieldsFunc(strings.Join(types, " "), func(r rune) bool { return strings.ContainsRune(" |[](),:", r) })
 	var names []string
 	for i := range entries {
 		other := &entries[i]
 		isType := other.Kind == starlib.EntryType || other.Kind == starlib.EntryAlias
-		if other.Name != e.Name && (isType && slices.Contains(words, other.Name) || e.Kind != starlib.EntryStarlark && other.Kind != starlib.EntryStarlark && fold(other.Member()) == fold(e.Member())) {
+		ours := e.Kind != starlib.EntryStarlark && other.Kind != starlib.EntryStarlark
+		switch {
+		case other.Name == e.Name:
+		case isType && slices.Contains(words, other.Name), ours && fold(other.Member()) == fold(e.Member()), e.Kind == starlib.EntryAttribute && hasParam(other, e.Member()):
 			names = append(names, other.Name)
 		}
 	}
