@@ -116,6 +116,16 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 	}
 }
 
+// TestReadmeLinksEveryDocument: a document that no list of documents has is found by chance.
+func TestReadmeLinksEveryDocument(t *testing.T) {
+	text := read(t, "README.md")
+	for _, file := range documents(t) {
+		if file != "README.md" && !strings.Contains(text, "]("+file+")") {
+			t.Errorf("the README has no link to %s", file)
+		}
+	}
+}
+
 // checkLink checks that a document has a file to link to, and that file the heading, as GitHub names it.
 func checkLink(t *testing.T, file, path, fragment string) {
 	t.Helper()
