@@ -194,8 +194,8 @@ type fileJSON struct {
 	MTime  time.Time         `json:"mtime"`
 	Major  int64             `json:"major"` // of a device
 	Minor  int64             `json:"minor"`
-	Xattrs map[string]string `json:"xattrs"`
-	Layer  digest.Digest     `json:"layer"` // that has it; "" of a directory that no layer has
+	Xattrs map[string][]byte `json:"xattrs"` // base64: they are seldom text
+	Layer  digest.Digest     `json:"layer"`  // that has it; "" of a directory that no layer has
 }
 
 // writeFilesJSON writes an object for each file.
@@ -206,13 +206,13 @@ func writeFilesJSON(w io.Writer, tree *rootfs.Tree, files []rootfs.File) error {
 		f := &files[i]
 		o := &fileJSON{
 			Path: f.Path, Type: f.Type, Mode: fmt.Sprintf("%04o", f.Mode), UID: f.UID, GID: f.GID, User: f.Uname, Group: f.Gname, Size: f.Size, Link: f.Link,
-			MTime: f.ModTime.UTC(), Major: f.Major, Minor: f.Minor, Xattrs: f.Xattrs,
+			MTime: f.ModTime.UTC(), Major: f.Major, Minor: f.Minor, Xattrs: map[string][]byte{},
 		}
 		if f.Layer >= 0 {
 			o.Layer = tree.Layer(f.Layer).Digest
 		}
-		if o.Xattrs == nil {
-			o.Xattrs = map[string]string{}
+		for name, value := range f.Xattrs {
+			o.Xattrs[name] = []byte(value)
 		}
 		if err := encoder.Encode(o); err != nil {
 			return err
