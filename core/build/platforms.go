@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
@@ -206,6 +207,21 @@ func (b *base) takeList(ctx context.Context, from root, f *family, entries []ima
 			return err
 		}
 		f.members = append(f.members, m)
+	}
+	return b.downloadAttestations(ctx, from, entries, images)
+}
+
+// downloadAttestations brings what attests to images into the cache, if the run is to do that: it goes along with those that nobody changes.
+func (b *base) downloadAttestations(ctx context.Context, from root, entries []image.Entry, images []*image.Image) error {
+	for _, e := range entries {
+		of, attests := image.Attests(e.Descriptor)
+		about := func(img *image.Image) bool { return img.Descriptor().Digest == of }
+		if !attests || !slices.ContainsFunc(images, about) {
+			continue
+		}
+		if err := b.run.lock.download(ctx, from, e.Descriptor); err != nil {
+			return b.named(err)
+		}
 	}
 	return nil
 }

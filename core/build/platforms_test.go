@@ -344,6 +344,32 @@ func TestLockOfSeveral(t *testing.T) {
 	}
 }
 
+// TestOfflineOfSeveral: what nobody changed goes along without a network too, with its attestations.
+func TestOfflineOfSeveral(t *testing.T) {
+	reg := registrytest.New(t, nil)
+	attestedBase(t, reg, false)
+	run := func(r *build.Run) error {
+		img, err := several(r, reg, "oci:out:v1", "linux/arm64", "linux/amd64")
+		if err != nil {
+			return err
+		}
+		view, err := img.On(at("line 2"), "linux/arm64")
+		if err != nil {
+			return err
+		}
+		addText(view, "line 3", "/f", "f")
+		img.Save(at("line 4"), nil)
+		return nil
+	}
+	e := newEngine(t, 2)
+	first := mustLocked(t, e, build.LockOptions{File: fileOf(t), Download: true}, run)
+	reg.Reset()
+	again := mustLocked(t, e, build.LockOptions{File: fileOf(t, first.Lock.Added...), Mode: lock.Locked, Offline: true}, run)
+	if lines := reg.Lines(); len(lines) > 0 || again.Saved[0].Digest != first.Saved[0].Digest {
+		t.Errorf("saved %s, then %s, asking %v", first.Saved[0].Digest, again.Saved[0].Digest, lines)
+	}
+}
+
 // TestScratchOfSeveral: one empty image each, and an index of them in the order of the list.
 func TestScratchOfSeveral(t *testing.T) {
 	for format, mediaType := range map[string]string{"": content.OCIIndex, "oci": content.OCIIndex, "docker": content.DockerList} {
