@@ -39,9 +39,8 @@ type Index struct {
 
 // part is what a member brings.
 type part struct {
-	name  string // for errors
-	image present
-	whole bool // the image is what its base's reference names, and all of that
+	name  string  // for errors
+	image present // of one that was not changed all that its base's reference names
 }
 
 // Index makes an index of images that differ by platform, to be saved as target: Images as they are now, and references to images that were pushed before. An image of several platforms, and a
@@ -93,8 +92,9 @@ func (x *Index) add(m IndexMember) error {
 		}
 	}
 	x.changes = append(x.changes, img.done()...)
-	p := part{name: img.Base(), image: img.present(), whole: !img.changed()}
-	if p.whole {
+	p := part{name: "an image of " + img.Base(), image: img.present()}
+	if !img.changed() {
+		p.name = img.Base()
 		p.image = present{&node{base: img.base.everything(), only: everyBranch}, everyBranch}
 	}
 	x.parts = append(x.parts, p)
@@ -292,13 +292,14 @@ func (x *Index) Save(at Origin, opts *IndexSaveOptions) *Future[Saved] {
 func (x *Index) from() string {
 	text, seen := "", map[string]bool{}
 	for _, p := range x.parts {
-		if seen[p.name] {
+		name := p.image.base().ref.String()
+		if seen[name] {
 			continue
 		}
-		if seen[p.name] = true; text != "" {
+		if seen[name] = true; text != "" {
 			text += ", "
 		}
-		text += p.name
+		text += name
 	}
 	return text
 }
