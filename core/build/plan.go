@@ -64,7 +64,7 @@ type PlannedBlob struct {
 	Size      int64         `json:"size"` // bytes; -1 of a blob whose registry does not tell
 	MediaType string        `json:"media_type"`
 	DiffID    digest.Digest `json:"diff_id,omitempty"`  // of a saved layer
-	Source    string        `json:"source,omitempty"`   // of a saved layer: the base that it is from, or the call that made it; of an upload the data's name
+	Source    string        `json:"source,omitempty"`   // of a saved layer: the base or other image that it is from, or the call that made it; of an upload the data's name
 	Platform  string        `json:"platform,omitempty"` // of an index: the platform that alone needs it; "" where several do
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/imgscript/imgscript/core/content"
+	"github.com/imgscript/imgscript/core/image"
 	"github.com/imgscript/imgscript/core/registry"
 )
 
@@ -184,6 +185,30 @@ func (p present) based(ctx context.Context, into map[digest.Digest]string) error
 		for _, l := range f.members[b].image.Layers() {
 			into[l.Digest] = p.base().ref.String()
 		}
+		for n := p.node; n.parent != nil; n = n.parent {
+			o, ok := n.op.(taking)
+			if !ok || !n.concerns(b) {
+				continue
+			}
+			if err := o.from().based(ctx, f.members[b].platform, into); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// based notes which layers of an image that is taken from are those of its base, and what that is.
+func (a another) based(ctx context.Context, p image.Platform, into map[digest.Digest]string) error {
+	if !a.whole {
+		return a.present.based(ctx, into)
+	}
+	img, err := a.on(ctx, p)
+	if err != nil {
+		return err
+	}
+	for _, l := range img.Layers() {
+		into[l.Digest] = a.image.base.ref.String()
 	}
 	return nil
 }

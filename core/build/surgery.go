@@ -191,6 +191,16 @@ func failedAt(at Origin, op string, err error) error {
 	return &configError{at, op, err}
 }
 
+// taking is an op that takes layers from another image.
+type taking interface {
+	op
+	from() another
+}
+
+func (o *grafted) from() another { return o.other }
+
+func (o *rebased) from() another { return o.base }
+
 // another is an image that is taken from, as it was at the call.
 type another struct {
 	image *Image

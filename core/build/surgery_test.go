@@ -329,13 +329,27 @@ func TestSurgeryIsLocked(t *testing.T) {
 	}
 }
 
+// sources are where the layers of a plan come from.
+func sources(p *build.Plan) (list []string) {
+	for _, blob := range p.Writes[0].Blobs {
+		if blob.Kind == "layer" {
+			list = append(list, blob.Source)
+		}
+	}
+	return list
+}
+
 // TestPlanOfSurgery says what a run would do, and does nothing.
 func TestPlanOfSurgery(t *testing.T) {
 	reg := registrytest.New(t, nil)
 	reg.PushImage("base", "1", oldBase())
 	reg.PushImage("base", "2", newBase())
+	one, two := reg.Host+"/base:1", reg.Host+"/base:2"
+	want := map[string][]string{
+		"rebase": {two}, "append": {one, one, two}, "flatten": {"flatten()"}, "remove_files": {one, one, `remove_files(["/etc/os"])`},
+	}
 	for name, f := range map[string]func(*build.Run, *build.Image) error{
-		"rebase": rebase(reg.Host+"/base:1", reg.Host+"/base:2"), "append": appendTo(reg.Host + "/base:2"), "flatten": flatten, "remove_files": removeFiles("/etc/os"),
+		"rebase": rebase(one, two), "append": appendTo(two), "flatten": flatten, "remove_files": removeFiles("/etc/os"),
 	} {
 		run := cut(reg.Host+"/base:1", reg.Host+"/"+name+":1", build.ImageOptions{}, f)
 		root := t.TempDir()
@@ -345,6 +359,9 @@ func TestPlanOfSurgery(t *testing.T) {
 			t.Errorf("%s: planned %s, did %s", name, planned.Plan.Writes[0].Digest, did.Saved[0].Digest)
 		}
 		wantPlanned(t, planned.Plan, did)
+		if c := sources(planned.Plan); !slices.Equal(c, want[name]) {
+			t.Errorf("%s: layers come from %q, want %q", name, c, want[name])
+		}
 		reg.Reset()
 	}
 }
