@@ -1,8 +1,10 @@
 package image_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -260,4 +262,30 @@ func TestSources(t *testing.T) {
 		}
 	}
 	reloaded(t, img) // the layer that other doesn't have is read from the base's source
+}
+
+// refusing is a source that has nothing, for a reason.
+type refusing struct{ reason string }
+
+// Fetch implements content.Fetcher.
+func (r refusing) Fetch(context.Context, content.Descriptor) (io.ReadCloser, error) {
+	return nil, fmt.Errorf("%s: %w", r.reason, content.ErrNotFound)
+}
+
+// A layer that no source gives is an error that says what the source says.
+func TestMissingLayerSaysWhy(t *testing.T) {
+	_, z := added(t, content.OCILayerGzip)
+	img, err := image.Scratch(amd64(), image.FormatOCI, time.Time{}).Append(refusing{"the policy forbids it"}, z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := img.Append(refusing{"not there either"}, z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, img := range []*image.Image{img, again} {
+		if _, err := img.Fetch(t.Context(), z.Layer.Descriptor); !errors.Is(err, content.ErrNotFound) || !strings.Contains(err.Error(), "the policy forbids it") {
+			t.Errorf("got %v", err)
+		}
+	}
 }

@@ -55,12 +55,18 @@ func (img *Image) Fetch(ctx context.Context, desc content.Descriptor) (io.ReadCl
 	case img.config != nil && desc.Digest == img.doc.Config.Digest:
 		return fetchBytes(ctx, img.config, desc)
 	}
+	var missing error
 	for _, src := range slices.Backward(img.places.of[desc.Digest]) {
-		if r, err := src.Fetch(ctx, desc); !errors.Is(err, content.ErrNotFound) {
+		r, err := src.Fetch(ctx, desc)
+		if !errors.Is(err, content.ErrNotFound) {
 			return r, err
 		}
+		missing = err // that of the place that was known first: it may say why
 	}
-	if img.places.rest != nil && len(img.places.of[desc.Digest]) == 0 {
+	if missing != nil {
+		return nil, missing
+	}
+	if img.places.rest != nil {
 		return img.places.rest.Fetch(ctx, desc)
 	}
 	return nil, fmt.Errorf("%s: %w: no source of the image has it", desc.Digest, content.ErrNotFound)
