@@ -162,6 +162,57 @@ img.save()
 	})
 }
 
+// TestSurgeryOfAnIndex flattens each platform of an index, as crane does, and rebases each, which crane does not.
+func TestSurgeryOfAnIndex(t *testing.T) {
+	t.Parallel()
+	tools(t, "crane", "skopeo")
+	w := newWorld(t, map[string]*server{"REG": start(t, kinds[0])})
+	all := w.run(`
+PLATFORMS = ["linux/amd64", "linux/arm64"]
+def many(target, text):
+    img = image("scratch", target, platforms = PLATFORMS)
+    img.add_files({"/etc/base": custom_file(text), "/etc/gone": custom_file("x")}, parents = True)
+    for p in PLATFORMS:
+        img.on(p).add_files({"/etc/platform": custom_file(text + p)}, parents = True)
+    return img
+base = many(REG + "/many:1", "one ")
+base.save()
+many(REG + "/many:2", "two ").save()
+app = base.fork(REG + "/app:1")
+app.add_files({"/etc/gone": whiteout(), "/app": custom_file("app")}, parents = True)
+app.save()
+img = image(REG + "/app:1", REG + "/app:flat", platforms = "all")
+img.flatten()
+img.save()
+img = image(REG + "/app:1", REG + "/app:2", platforms = "all")
+img.rebase(REG + "/many:1", REG + "/many:2")
+img.save()
+`)
+	for _, s := range all {
+		w.sh("crane", "validate", "--remote", s.Reference)
+	}
+	w.sh("crane", "flatten", "$REG/app:1", "-t", "$REG/app:crane")
+	for _, platform := range []string{"linux/amd64", "linux/arm64"} {
+		for _, tag := range []string{"crane", "flat", "2"} {
+			w.sh("crane", "export", "--platform", platform, "$REG/app:"+tag, w.path(tag+".tar"))
+		}
+		if diff := cmp.Diff(flatFiles(t, w.path("crane.tar")), flatFiles(t, w.path("flat.tar"))); diff != "" {
+			t.Errorf("%s: (-crane +ours):\n%s", platform, diff)
+		}
+		_, arch, _ := strings.Cut(platform, "/")
+		var info struct {
+			Architecture string
+			Layers       []string
+		}
+		decode(t, w.sh("skopeo", "inspect", "--override-arch", arch, "docker://$REG/app:2"), &info)
+		equal(t, "the rebased one by skopeo", fmt.Sprint(info.Architecture, len(info.Layers)), fmt.Sprint(arch, 3))
+		want := fmt.Sprintf("%x", sha256.Sum256([]byte("two "+platform)))
+		if files := flatFiles(t, w.path("2.tar")); !strings.HasSuffix(files["/etc/platform"], want) || files["/app"] == "" || files["/etc/gone"] != "" {
+			t.Errorf("%s rebased has %q", platform, files)
+		}
+	}
+}
+
 // treeOf lists all files below a directory, with what a container sees of them.
 func treeOf(t *testing.T, root string) map[string]string {
 	t.Helper()
