@@ -25,7 +25,7 @@ var arrows = []struct {
 	{"core/lock", []string{"core/atomicfile", "core/content"}},
 	{"core/cache", []string{"core/atomicfile", "core/content"}},
 	{"core/layer", []string{"core/content", "core/nearest"}},
-	{"core/image", []string{"core/content", "core/layer"}},
+	{"core/image", []string{"core/content", "core/layer", "core/nearest"}},
 	{"core/registry", []string{"core/auth", "core/content"}},
 	{"core/registry/registryconfig", []string{"core/auth", "core/nearest", "core/registry"}},
 	{"core/layout", []string{"core/atomicfile", "core/content", "core/layer"}},

@@ -1,7 +1,6 @@
 package image
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"path"
@@ -41,17 +40,6 @@ type Changes struct {
 	Healthcheck *Healthcheck
 	// Created is the time of the config.
 	Created *time.Time
-}
-
-// Healthcheck says how to find out whether a container works (Docker; OCI configs keep it). Zero durations and retries are
-// left to the engine's defaults.
-type Healthcheck struct {
-	// None turns off the base's; nothing else is set then.
-	None bool
-	// Test is {"CMD", program, arguments…} or {"CMD-SHELL", command}.
-	Test                           []string
-	Interval, Timeout, StartPeriod time.Duration
-	Retries                        int
 }
 
 // With returns the image with changes to its config and annotations; nil changes nothing. A value that is what the base has leaves its
@@ -181,20 +169,6 @@ func (c *Changes) volumes(img *Image) []string {
 		volumes = append(volumes, path.Clean(v))
 	}
 	return volumes
-}
-
-// json writes a health check as Docker does: durations are nanoseconds, and what is zero is left out.
-func (h *Healthcheck) json() json.RawMessage {
-	if h.None {
-		return json.RawMessage(`{"Test":["NONE"]}`)
-	}
-	return encode(struct {
-		Test        []string
-		Interval    time.Duration `json:",omitempty"`
-		Timeout     time.Duration `json:",omitempty"`
-		StartPeriod time.Duration `json:",omitempty"`
-		Retries     int           `json:",omitempty"`
-	}{h.Test, h.Interval, h.Timeout, h.StartPeriod, h.Retries})
 }
 
 func setText(o *object, key string, value *string) {

@@ -4,12 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/imgscript/imgscript/core/content"
@@ -26,13 +23,14 @@ func (c *Changes) check(img *Image) error {
 	errs = append(errs, checkMap("annotation of the index", c.IndexAnnotations)...)
 	errs = append(errs, checkMap("label", c.Labels)...)
 	errs = append(errs, checkEach("environment variable", c.Env, checkEnv)...)
-	errs = append(errs, checkEach("exposed port", c.ExposedPorts, func(s string) error {
-		_, err := parsePort(s)
-		return err
-	})...)
+	errs = append(errs, checkEach("exposed port", c.ExposedPorts, checkPort)...)
 	if !img.windows() {
 		errs = append(errs, checkEach("volume", c.Volumes, checkVolume)...)
+		errs = append(errs, checkOne("working directory", c.WorkingDir, checkDir)...)
 	}
+	errs = append(errs, checkOne("user", c.User, checkUser)...)
+	errs = append(errs, checkOne("stop signal", c.StopSignal, checkSignal)...)
+	errs = append(errs, checkEach("on_build", c.OnBuild, checkInstruction)...)
 	errs = append(errs, c.checkTexts()...)
 	if c.Healthcheck != nil {
 		errs = append(errs, c.Healthcheck.check()...)
@@ -43,30 +41,17 @@ func (c *Changes) check(img *Image) error {
 	return errors.Join(errs...)
 }
 
-// checkTexts looks at what may hold any text but NUL bytes, which end a string for the kernel, and at the signal.
+// checkTexts looks at what may hold any text but NUL bytes, which end a string for the kernel.
 func (c *Changes) checkTexts() []error {
-	var errs []error
-	for _, t := range []struct {
-		what string
-		text *string
-	}{{"working directory", c.WorkingDir}, {"user", c.User}, {"author", c.Author}} {
-		if t.text != nil {
-			errs = append(errs, checkEach(t.what, []string{*t.text}, checkText)...)
-		}
-	}
+	errs := append(checkOne("working directory", c.WorkingDir, checkText), checkOne("author", c.Author, checkText)...)
 	for _, l := range []struct {
 		what string
 		list []string
-	}{{"cmd", c.Cmd}, {"entrypoint", c.Entrypoint}, {"shell", c.Shell}, {"on_build", c.OnBuild}} {
+	}{{"cmd", c.Cmd}, {"entrypoint", c.Entrypoint}, {"shell", c.Shell}} {
 		errs = append(errs, checkEach(l.what, l.list, checkText)...)
-	}
-	if c.StopSignal != nil && *c.StopSignal != "" && !signalPattern.MatchString(*c.StopSignal) {
-		errs = append(errs, invalid("stop signal %q: want a name, such as \"SIGTERM\", or a number", *c.StopSignal))
 	}
 	return errs
 }
-
-var signalPattern = regexp.MustCompile(`^(?i:(SIG)?[A-Z]+[A-Z0-9]*([+-][0-9]+)?|[1-9][0-9]?)$`)
 
 // checkEach gives each text's error its name.
 func checkEach(what string, texts []string, check func(string) error) []error {
@@ -77,6 +62,14 @@ func checkEach(what string, texts []string, check func(string) error) []error {
 		}
 	}
 	return errs
+}
+
+// checkOne is checkEach for a text that may not be set.
+func checkOne(what string, text *string, check func(string) error) []error {
+	if text == nil {
+		return nil
+	}
+	return checkEach(what, []string{*text}, check)
 }
 
 func checkMap(what string, texts map[string]string) []error {
@@ -106,75 +99,11 @@ func checkKey(s string) error {
 	return checkText(s)
 }
 
-func checkEnv(s string) error {
-	name, _, ok := strings.Cut(s, "=")
-	switch {
-	case !ok:
-		return errors.New(`want NAME=value; NAME= sets it to the empty text`)
-	case name == "":
-		return errors.New("the name is empty")
-	default:
-		return checkText(s)
+// meaning is an error that says what was probably meant; "" is nothing that anybody knows.
+func meaning(meant, reason string, args ...any) error {
+	err := fmt.Errorf(reason, args...)
+	if meant == "" {
+		return err
 	}
-}
-
-// parsePort reads PORT[/PROTOCOL] and returns it with its protocol, as Docker writes it.
-func parsePort(s string) (string, error) {
-	number, protocol, ok := strings.Cut(s, "/")
-	if !ok {
-		protocol = "tcp"
-	}
-	protocol = strings.ToLower(protocol)
-	if strings.Contains(number, "-") {
-		return "", errors.New("a config has no ranges; list each port")
-	}
-	n, err := strconv.ParseUint(number, 10, 16)
-	if err != nil || n == 0 {
-		return "", errors.New("want a number from 1 to 65535, such as \"8080/tcp\"")
-	}
-	if !slices.Contains([]string{"tcp", "udp", "sctp"}, protocol) {
-		return "", fmt.Errorf("the protocol %q is none of tcp, udp and sctp", protocol)
-	}
-	return strconv.FormatUint(n, 10) + "/" + protocol, nil
-}
-
-func checkVolume(s string) error {
-	switch {
-	case !path.IsAbs(s):
-		return fmt.Errorf("a volume's path is absolute: %q", path.Join("/", s))
-	case path.Clean(s) == "/":
-		return errors.New("the root can't be a volume")
-	default:
-		return checkText(s)
-	}
-}
-
-func (h *Healthcheck) check() []error {
-	var errs []error
-	if h.None {
-		if len(h.Test) > 0 || h.Interval != 0 || h.Timeout != 0 || h.StartPeriod != 0 || h.Retries != 0 {
-			errs = append(errs, invalid("health check: it is none, and something else too"))
-		}
-		return errs
-	}
-	switch {
-	case len(h.Test) == 0:
-		errs = append(errs, invalid("health check: it has no test"))
-	case h.Test[0] != "CMD" && h.Test[0] != "CMD-SHELL":
-		errs = append(errs, invalid("health check: test begins with %q: want [\"CMD\", program, arguments…] or [\"CMD-SHELL\", command]", h.Test[0]))
-	case len(h.Test) == 1, h.Test[0] == "CMD-SHELL" && len(h.Test) != 2:
-		errs = append(errs, invalid("health check: test has %d elements: want [\"CMD\", program, arguments…] or [\"CMD-SHELL\", command]", len(h.Test)))
-	}
-	for _, d := range []struct {
-		what  string
-		value time.Duration
-	}{{"interval", h.Interval}, {"timeout", h.Timeout}, {"start period", h.StartPeriod}} {
-		if d.value < 0 || d.value > 0 && d.value < time.Millisecond {
-			errs = append(errs, invalid("health check: %s %v: want at least 1ms, or 0 for the default", d.what, d.value))
-		}
-	}
-	if h.Retries < 0 {
-		errs = append(errs, invalid("health check: %d retries", h.Retries))
-	}
-	return errs
+	return fmt.Errorf("%w; did you mean %q?", err, meant)
 }
