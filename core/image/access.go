@@ -1,11 +1,6 @@
 package image
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -51,58 +46,29 @@ func (img *Image) sameVariable(a, b string) bool {
 
 // WithJSON returns the image with another manifest and config, as a script edits them by hand; nil leaves one as it is. Both are laid over the present ones
 // (see Merge), so that what was not edited keeps its bytes, and the manifest gets the digest and size of the config. What is no valid
-// image any more (layers that don't match the diff IDs, contradictions, malformed digests) is [content.ErrInvalid].
+// image any more is [content.ErrInvalid]: layers that don't match the diff IDs, malformed digests, more entries of layers in the history than layers, which Docker refuses, and edited fields
+// of a type, or with a value, that engines do not read. All fields are reported together, with their places.
 func (img *Image) WithJSON(manifest, config []byte) (*Image, error) {
-	return img.edit(func(m, c *object) error {
+	changed, err := img.edit(func(m, c *object) error {
 		if err := m.overlay("manifest", img.manifest, manifest); err != nil {
 			return err
 		}
 		if err := c.overlay("config", img.config, config); err != nil {
 			return err
 		}
-		return checkTypes(img.config, c.bytes())
+		return checkFields(img.config, c.bytes())
 	})
+	if err != nil {
+		return nil, err
+	}
+	return changed, changed.checkHistory(img)
 }
 
-// checkTypes holds the fields of a config's config that were edited to the types that engines read (image-spec, config.md, "Properties"; Docker's the same): one that has another is an image that
-// cannot be started. What a base has is its own matter.
-func checkTypes(before, after []byte) error {
-	var old, edited struct {
-		Config map[string]json.RawMessage `json:"config"`
+// checkHistory refuses an edit after which the history has more entries of layers than there are layers. A base may have had them before.
+func (img *Image) checkHistory(before *Image) error {
+	entries, layers := len(img.parsed.layerEntries()), len(img.doc.Layers)
+	if entries <= layers || entries-layers <= len(before.parsed.layerEntries())-len(before.doc.Layers) {
+		return nil
 	}
-	if err := json.Unmarshal(after, &edited); err != nil {
-		return fmt.Errorf("%w config: %w", content.ErrInvalid, err)
-	}
-	_ = json.Unmarshal(before, &old) // what it cannot be read from was not there before
-	var errs []error
-	for _, field := range slices.Sorted(maps.Keys(edited.Config)) {
-		want, known := fieldTypes[field]
-		if value := edited.Config[field]; known && !bytes.Equal(value, old.Config[field]) && !want.holds(value) {
-			errs = append(errs, invalid("config: %s: want %s, got %.100s", field, want.name, value))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// fieldType is a type of JSON values; null is of each.
-type fieldType struct {
-	name  string
-	holds func(json.RawMessage) bool
-}
-
-func holds[T any](value json.RawMessage) bool { return json.Unmarshal(value, new(T)) == nil }
-
-var (
-	textType  = fieldType{"a string", holds[string]}
-	listType  = fieldType{"a list of strings", holds[[]string]}
-	setType   = fieldType{"an object whose keys are the names, such as {\"80/tcp\": {}}", holds[map[string]struct{}]}
-	mapType   = fieldType{"an object of strings", holds[map[string]string]}
-	boolType  = fieldType{"true or false", holds[bool]}
-	tableType = fieldType{"an object", holds[map[string]json.RawMessage]}
-)
-
-var fieldTypes = map[string]fieldType{
-	"User": textType, "WorkingDir": textType, "StopSignal": textType, "Hostname": textType, "Domainname": textType, "Image": textType,
-	"Env": listType, "Cmd": listType, "Entrypoint": listType, "Shell": listType, "OnBuild": listType,
-	"ExposedPorts": setType, "Volumes": setType, "Labels": mapType, "ArgsEscaped": boolType, "Healthcheck": tableType,
+	return invalid("config: history: it tells of %d layers, and the image has %d; remove the entries of those that are gone, or give what made none \"empty_layer\": true", entries, layers)
 }
