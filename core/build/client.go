@@ -392,7 +392,7 @@ func (r *Run) FileBlob(p string) (*Blob, error) {
 		return nil, fmt.Errorf("%q is not a regular file", p)
 	}
 	open := func(context.Context) (io.ReadCloser, error) { return tree.Open(name) }
-	return &Blob{Name: p, Size: info.Size(), Open: r.noteRead(Input{Kind: InputFile, Name: r.nameOf(tree, name, p)}, open)}, nil
+	return &Blob{Name: p, source: show(name), Size: info.Size(), Open: r.noteRead(Input{Kind: InputFile, Name: r.nameOf(tree, name, p)}, open)}, nil
 }
 
 // Digest reads data and returns its SHA-256 digest.

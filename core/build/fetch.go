@@ -27,6 +27,7 @@ type Blob struct {
 
 	stat   func(ctx context.Context) (int64, error) // finds the size out, if there is a way
 	memory []byte                                   // what Open reads, where that is in memory
+	source string                                   // a local file, from the root; "" for other data
 }
 
 // inMemory is what the data is, where it is in memory.

@@ -349,7 +349,11 @@ func (r *Run) LayerFromTar(at Origin, data *Blob, diffID string) (*Layer, error)
 		}
 	}
 	store := r.engine.cache
-	l := &Layer{run: r, src: store, createdBy: "layer_from_tar", change: &change{at: at, op: "layer_from_tar", used: true}}
+	call := "layer_from_tar"
+	if data.source != "" {
+		call = fmt.Sprintf("layer_from_tar(%q)", data.source)
+	}
+	l := &Layer{run: r, src: store, createdBy: call, change: &change{at: at, op: "layer_from_tar", used: true}}
 	l.future = async(r, at, "layer_from_tar", false, nil, func(ctx context.Context, _ *step) (layer.Layer, error) {
 		watch := r.events.begin("layer from "+data.Name, data.Size)
 		built, err := layer.FromTar(ctx, store, watch.watch(data.Open), r.tarOptions(want))
