@@ -66,6 +66,10 @@ func (s *signature) bind(args starlark.Tuple, kwargs []starlark.Tuple, dst any) 
 
 // argError says which argument an error is about: that of the i-th parameter.
 func (s *signature) argError(i int, err error) error {
+	return eachWrong(err, func(err error) *argumentError { return s.argumentError(i, err) })
+}
+
+func (s *signature) argumentError(i int, err error) *argumentError {
 	bad := &argumentError{name: s.params[i].name, index: i}
 	if w := (*wantError)(nil); errors.As(err, &w) {
 		bad.path = w.path

@@ -27,6 +27,41 @@ func (e *wantError) Error() string {
 	return s
 }
 
+// wrongValues are several things that are wrong with one value.
+type wrongValues []error
+
+// Error implements error: a line for each.
+func (w wrongValues) Error() string { return errors.Join(w...).Error() }
+
+// Unwrap returns them.
+func (w wrongValues) Unwrap() []error { return w }
+
+// together is one error of all that is wrong with a value; nil if nothing is.
+func together(wrong []error) error {
+	switch len(wrong) {
+	case 0:
+		return nil
+	case 1:
+		return wrong[0]
+	}
+	return wrongValues(wrong)
+}
+
+// eachWrong says of each thing that is wrong with a value where it is. The place of all is that of the first.
+func eachWrong(err error, where func(error) *argumentError) *argumentError {
+	several, ok := err.(wrongValues)
+	if !ok {
+		return where(err)
+	}
+	all := make([]error, len(several))
+	for i, one := range several {
+		all[i] = where(one)
+	}
+	first := *where(several[0])
+	first.error = together(all)
+	return &first
+}
+
 // wanted is the error of an Unpacker that does not take v: "want WANT, got TYPE", and "; write WRITE" unless write is "".
 func wanted(want string, v starlark.Value, write string) error {
 	return &wantError{want: want, got: typeOf(v), write: write}
@@ -213,16 +248,17 @@ func storeStrings(v starlark.Value, dst *[]string) error {
 		return wanted("a list of strings", v, "")
 	}
 	list := make([]string, seq.Len())
+	var wrong []error
 	for i := range list {
-		s, ok := starlark.AsString(seq.Index(i))
+		elem := seq.Index(i)
+		s, ok := starlark.AsString(elem)
 		if !ok {
-			elem := seq.Index(i)
-			return &wantError{path: fmt.Sprintf("[%d]", i), want: "a string", got: typeOf(elem), write: asText(elem)}
+			wrong = append(wrong, &wantError{path: fmt.Sprintf("[%d]", i), want: "a string", got: typeOf(elem), write: asText(elem)})
 		}
 		list[i] = s
 	}
 	*dst = list
-	return nil
+	return together(wrong)
 }
 
 func listOf(v starlark.Value) string {

@@ -10,6 +10,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"github.com/imgscript/imgscript/core/build"
+	"github.com/imgscript/imgscript/core/image"
 	"github.com/imgscript/imgscript/core/layer"
 )
 
@@ -165,7 +166,11 @@ func (t *timeArg) Unpack(v starlark.Value) error {
 	case starlark.String:
 		parsed, err := time.Parse(time.RFC3339Nano, string(v))
 		if err != nil {
-			return withHint(fmt.Errorf("%s is no RFC 3339 time", brief(v)), `write it as "2024-01-31T12:00:00Z", or as seconds since 1970`)
+			example := "2024-01-31T12:00:00Z"
+			if meant := image.MeantTime(string(v)); meant != "" {
+				example = meant
+			}
+			return withHint(fmt.Errorf("%s is no RFC 3339 time", brief(v)), fmt.Sprintf("write it as %q, or as seconds since 1970", example))
 		}
 		t.t = parsed.UTC()
 		return nil

@@ -3,13 +3,11 @@ package starlib
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"go.starlark.net/starlark"
-	"go.starlark.net/starlarkstruct"
 
 	"github.com/imgscript/imgscript/core/image"
 )
@@ -167,24 +165,27 @@ func imageDict(name string) attribute[*imageValue] {
 
 // attrError says which attribute's value an error is about.
 func attrError(name string, err error) error {
-	bad := &argumentError{name: name}
-	if inner := (*argumentError)(nil); errors.As(err, &inner) {
-		bad.path = inner.path
-	} else if w := (*wantError)(nil); errors.As(err, &w) {
-		bad.path = w.path
-		name += w.path
-	}
-	bad.error = fmt.Errorf("%s: %w", name, err)
-	return bad
+	return eachWrong(err, func(err error) *argumentError {
+		bad := &argumentError{name: name}
+		shown := name
+		if inner := (*argumentError)(nil); errors.As(err, &inner) {
+			bad.path = inner.path
+		} else if w := (*wantError)(nil); errors.As(err, &w) {
+			bad.path = w.path
+			shown += w.path
+		}
+		bad.error = fmt.Errorf("%s: %w", shown, err)
+		return bad
+	})
 }
 
-// checkState finds values that no image can have where they are set, but for volumes, whose paths differ on Windows.
+// checkState finds values that no image can have where they are set, but for paths, which differ on Windows.
 func checkState(st state) error {
 	changes, err := st.changes()
 	if err != nil {
 		return err
 	}
-	changes.Volumes = nil
+	changes.Volumes, changes.WorkingDir = nil, nil
 	_, err = image.Scratch(image.Platform{OS: "linux", Architecture: "amd64"}, image.FormatOCI, time.Time{}).With(&changes)
 	return err
 }
@@ -248,21 +249,49 @@ func textPairs(isEnv bool, v starlark.Value) ([][2]string, error) {
 		return nil, wanted("a dict of strings", v, "")
 	}
 	var pairs [][2]string
+	var wrong []error
 	for _, item := range dict.Items() {
-		key, ok := starlark.AsString(item[0])
-		switch {
-		case !ok:
-			return nil, wanted("keys that are strings", item[0], asText(item[0]))
-		case isEnv && (key == "" || strings.ContainsAny(key, "=\x00")):
-			return nil, fmt.Errorf("%q is no name of a variable", key)
+		pair, err := textPair(isEnv, item)
+		if err != nil {
+			wrong = append(wrong, err)
 		}
-		value, ok := starlark.AsString(item[1])
-		if !ok {
-			return nil, &wantError{path: fmt.Sprintf("[%q]", key), want: "a string", got: typeOf(item[1]), write: asText(item[1])}
-		}
-		pairs = append(pairs, [2]string{key, value})
+		pairs = append(pairs, pair)
+	}
+	if err := together(wrong); err != nil {
+		return nil, err
 	}
 	return pairs, nil
+}
+
+func textPair(isEnv bool, item starlark.Tuple) (pair [2]string, err error) {
+	key, ok := starlark.AsString(item[0])
+	if !ok {
+		return pair, wanted("keys that are strings", item[0], asText(item[0]))
+	}
+	if isEnv {
+		if err := checkName(key); err != nil {
+			return pair, err
+		}
+	}
+	value, ok := starlark.AsString(item[1])
+	if !ok {
+		return pair, &wantError{path: fmt.Sprintf("[%q]", key), want: "a string", got: typeOf(item[1]), write: asText(item[1])}
+	}
+	return [2]string{key, value}, nil
+}
+
+// checkName refuses what no variable can be called.
+func checkName(name string) error {
+	before, after, ok := strings.Cut(name, "=")
+	switch {
+	case ok && before != "":
+		return fmt.Errorf("%q is no name of a variable; write {%q: %q}", name, before, after)
+	case ok || name == "" || strings.ContainsRune(name, 0):
+		return fmt.Errorf("%q is no name of a variable", name)
+	case strings.ContainsFunc(name, unicode.IsSpace):
+		return fmt.Errorf("%q is no name of a variable: it has a space", name)
+	}
+	return nil
 }
 
 // envArg is a dict of strings, or a list of NAME=value: entries in order.
@@ -284,12 +313,13 @@ func (e *envArg) Unpack(v starlark.Value) error {
 	if err := storeStrings(v, (*[]string)(e)); err != nil {
 		return err
 	}
+	var wrong []error
 	for _, entry := range *e {
 		if name, _, ok := strings.Cut(entry, "="); !ok || name == "" {
-			return withHint(fmt.Errorf("%q is not NAME=value", entry), `write a dict: {"NAME": "value"}`)
+			wrong = append(wrong, withHint(fmt.Errorf("%q is not NAME=value", entry), `write a dict: {"NAME": "value"}`))
 		}
 	}
-	return nil
+	return together(wrong)
 }
 
 func toText(v starlark.Value) (starlark.Value, error) {
@@ -335,6 +365,7 @@ func toPorts(v starlark.Value) (starlark.Value, error) {
 		return nil, wanted("a list of ports", v, listOf(v))
 	}
 	var ports []string
+	var wrong []error
 	for k := range seq.Len() {
 		switch p := seq.Index(k).(type) {
 		case starlark.String:
@@ -342,85 +373,13 @@ func toPorts(v starlark.Value) (starlark.Value, error) {
 		case starlark.Int:
 			ports = append(ports, p.String()+"/tcp")
 		default:
-			return nil, &wantError{path: fmt.Sprintf("[%d]", k), want: `"8080/tcp" or 8080`, got: typeOf(p)}
+			wrong = append(wrong, &wantError{path: fmt.Sprintf("[%d]", k), want: `"8080/tcp" or 8080`, got: typeOf(p)})
 		}
 	}
-	return frozenStrings(ports), nil
+	return frozenStrings(ports), together(wrong)
 }
 
 func toTime(v starlark.Value) (starlark.Value, error) {
 	var t timeArg
 	return v, t.Unpack(v)
-}
-
-// toHealthcheck takes a struct or "none".
-func toHealthcheck(v starlark.Value) (starlark.Value, error) {
-	_, err := healthcheck(v)
-	return v, err
-}
-
-func healthcheck(v starlark.Value) (*image.Healthcheck, error) {
-	if s, ok := starlark.AsString(v); ok && s == "none" {
-		return &image.Healthcheck{None: true}, nil
-	}
-	s, ok := v.(*starlarkstruct.Struct)
-	if !ok {
-		return nil, wanted(`struct(test = […], interval = "30s", …) or "none"`, v, "")
-	}
-	h := &image.Healthcheck{}
-	for _, name := range s.AttrNames() {
-		field, err := s.Attr(name)
-		if err != nil {
-			return nil, err
-		}
-		if err := setHealth(h, name, field); err != nil {
-			return nil, &argumentError{error: fmt.Errorf("%s: %w", name, err), path: "." + name}
-		}
-	}
-	if len(h.Test) == 0 {
-		return nil, withHint(errors.New("test is missing"), `write struct(test = ["CMD", "curl", "-f", "http://localhost/"])`)
-	}
-	return h, nil
-}
-
-func setHealth(h *image.Healthcheck, name string, v starlark.Value) (err error) {
-	switch name {
-	case "test":
-		err = storeStrings(v, &h.Test)
-		if err == nil && len(h.Test) > 0 && !slices.Contains([]string{"CMD", "CMD-SHELL", "NONE"}, h.Test[0]) {
-			err = withHint(fmt.Errorf("it begins with %q", h.Test[0]), `begin it with "CMD", or with "CMD-SHELL" and one string for a shell`)
-		}
-	case "interval":
-		h.Interval, err = duration(v)
-	case "timeout":
-		h.Timeout, err = duration(v)
-	case "start_period":
-		h.StartPeriod, err = duration(v)
-	case "retries":
-		var n int64
-		n, err = toInt(v)
-		h.Retries = int(n)
-	default:
-		err = errors.New("there are test, interval, timeout, start_period and retries")
-	}
-	return err
-}
-
-func duration(v starlark.Value) (time.Duration, error) {
-	s, ok := starlark.AsString(v)
-	if !ok {
-		return 0, wanted(`a duration such as "30s"`, v, durationText(v))
-	}
-	d, err := time.ParseDuration(s)
-	if err != nil || d < 0 {
-		return 0, fmt.Errorf(`%q is no duration; write it as "30s" or "1m30s"`, s)
-	}
-	return d, nil
-}
-
-func durationText(v starlark.Value) string {
-	if i, ok := v.(starlark.Int); ok {
-		return strconv.Quote(i.String() + "s")
-	}
-	return ""
 }
