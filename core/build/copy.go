@@ -40,8 +40,8 @@ type Copied struct {
 // Reference is "target@digest".
 func (c Copied) Reference() string { return c.Target + "@" + c.Digest.String() }
 
-// Copy starts copying what the reference src names to dst, byte for byte: no digest changes. dst without a tag gets the source's; where that is named by
-// digest, the copy has no tag either. A digest in dst is what the copy must have, or nothing is sent.
+// Copy starts copying what the reference src names to dst, byte for byte: no digest changes, but where layers of a docker archive or a daemon that are not compressed go to a registry, compressed.
+// dst without a tag gets the source's; where that is named by digest, the copy has no tag either. A digest in dst is what the copy must have, or nothing is sent.
 //
 // Blobs and manifests go out at once, those that are there already stay where they are. Tags move when all that they need is there, and,
 // as those of Save, when everything before in the program succeeded. Copying all tags moves them in sorted order; the first one that fails ends the
@@ -192,7 +192,7 @@ func (c *copying) prepare(ctx context.Context, ref transport.Reference, tag stri
 	if want := c.to.Digest; want != "" && want != from.desc.Digest {
 		return nil, fmt.Errorf("%s: %w: it is %s that would be copied", c.to, content.ErrVerification, from.desc.Digest)
 	}
-	p := &prepared{from: ref, root: from, target: newTarget(c.run, c.dst, c.to.Name())}
+	p := &prepared{from: ref, root: from, target: newTarget(c.run, c.dst, c.to)}
 	names := []string{from.desc.Digest.String()}
 	if tag != "" {
 		p.tags, names = []string{tag}, []string{tag}
@@ -236,10 +236,13 @@ func (c *copying) read(ctx context.Context, ref transport.Reference) (root, erro
 		return root{}, err
 	}
 	from, err := c.rootOf(desc, data)
-	if err != nil || len(c.platforms) == 0 {
+	if err == nil && len(c.platforms) > 0 {
+		from, err = c.pick(ctx, from)
+	}
+	if err != nil || c.to.Transport != transport.Docker {
 		return from, err
 	}
-	return c.pick(ctx, from)
+	return c.run.compressedRoot(ctx, ref, from)
 }
 
 func (c *copying) rootOf(desc content.Descriptor, data []byte) (root, error) {

@@ -115,7 +115,7 @@ func (s *save) sync(ctx context.Context, step *step) error {
 	if err != nil {
 		return err
 	}
-	t := newTarget(s.run, repo, s.ref.Name())
+	t := newTarget(s.run, repo, s.ref)
 	t.always = s.opts.IgnorePresent
 	if s.changed {
 		if err := s.sendBelow(ctx, t, []beneath{{present: s.parts[0]}}); err != nil {
@@ -130,7 +130,7 @@ func (s *save) sync(ctx context.Context, step *step) error {
 		}
 		return s.noteSync(ctx, step, t, made.src, made.desc)
 	}
-	from, err := s.base.whole(ctx)
+	from, err := s.whole(ctx)
 	if err != nil {
 		return err
 	}

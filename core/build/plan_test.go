@@ -184,7 +184,7 @@ func after(p *build.Plan, before map[string]digest.Digest) map[string]digest.Dig
 	tags := maps.Clone(before)
 	for _, w := range p.Writes {
 		for _, tag := range w.Tags {
-			if !strings.HasPrefix(w.Target, "oci:") {
+			if !strings.HasPrefix(w.Target, "oci:") && !strings.HasPrefix(w.Target, "docker-archive:") {
 				tags[w.Target+":"+tag.Name] = tag.New
 			}
 		}

@@ -127,7 +127,41 @@ func (a *access) openPlanned(ctx context.Context, ref transport.Reference, write
 	if err != nil {
 		return nil, err
 	}
-	return a.run.plan.local(ctx, a.run.locationOf(ref), repo, write)
+	repo, err = a.run.plan.local(ctx, a.run.locationOf(ref), repo, write)
+	if view, ok := repo.(*content.View); ok && ofDocker(ref) {
+		return &plannedImages{view, a.run.plan.overlay(a.run.storeOf(ref)).Over(new(content.Memory))}, err
+	}
+	return repo, err
+}
+
+// plannedImages are the images of one name in a docker archive or a daemon, as they would be: their blobs are those of all images there.
+type plannedImages struct {
+	*content.View
+	all *content.View
+}
+
+// Fetch implements content.Fetcher.
+func (p *plannedImages) Fetch(ctx context.Context, desc content.Descriptor) (io.ReadCloser, error) {
+	if _, ok := p.all.Holds(desc.Digest); ok && !content.IsDocument(desc.MediaType) {
+		return p.all.Fetch(ctx, desc)
+	}
+	return p.View.Fetch(ctx, desc)
+}
+
+// Exists implements content.Store.
+func (p *plannedImages) Exists(ctx context.Context, desc content.Descriptor) (bool, error) {
+	if _, ok := p.all.Holds(desc.Digest); ok && !content.IsDocument(desc.MediaType) {
+		return p.all.Exists(ctx, desc)
+	}
+	return p.View.Exists(ctx, desc)
+}
+
+// Push implements content.Pusher.
+func (p *plannedImages) Push(ctx context.Context, desc content.Descriptor, open content.Opener) error {
+	if content.IsDocument(desc.MediaType) {
+		return p.View.Push(ctx, desc, open)
+	}
+	return p.all.Push(ctx, desc, open)
 }
 
 // plannedRepository is a repository of a registry as it would be. It has the abilities of one, but for streaming: it waits until a layer is finished, and can

@@ -99,6 +99,29 @@ var programs = []program{
 	{name: "a layout", run: func(r *build.Run, from, _ string) error {
 		return withLayer(r, from+"/base:v1", "oci:out/app:v1", "svc1", nil)
 	}},
+	{name: "several names in one archive", run: func(r *build.Run, from, _ string) error {
+		for _, target := range []string{"docker-archive:out/d.tar:app:v1", "docker-archive:./out/d.tar:web:v1", "docker-archive:out/d.tar:app:v2"} {
+			img, err := r.Image(at("line 1"), from+"/base:v1", &build.ImageOptions{Target: target})
+			if err != nil {
+				return err
+			}
+			img.AddFiles(at("line 2"), []build.File{{Target: "/srv", Local: "svc1"}}, nil)
+			if _, err := img.Save(at("line 3"), nil).Wait(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}},
+	{name: "what docker save wrote, as it is and as a base", run: func(r *build.Run, _, to string) error {
+		if err := copyTo("docker-archive:save.tar:app:v1", "oci:out/app:v1")(r); err != nil {
+			return err
+		}
+		if err := withLayer(r, "docker-archive:save.tar:app:v1", "oci:out/more:v1", "svc1", nil); err != nil {
+			return err
+		}
+		r.Copy(at("copy"), "docker-archive:save.tar:app:v1", to+"/copied:v1", nil)
+		return nil
+	}},
 	{name: "on what was saved", run: func(r *build.Run, from, to string) error {
 		if err := withLayer(r, from+"/base:v1", "oci:out", "svc1", nil); err != nil {
 			return err
@@ -272,6 +295,10 @@ func planRoot(t *testing.T) string {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(root, "big", "noise"), big, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	archive, _ := dockerSave(t, "app:v1")
+	if err := os.WriteFile(filepath.Join(root, "save.tar"), archive, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	return root

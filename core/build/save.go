@@ -124,6 +124,14 @@ func tagsFor(ref transport.Reference, wanted []string) ([]string, error) {
 	return tags, errors.Join(bad...)
 }
 
+// storeOf is the name of what a repository is part of and shares its blobs with: of all images of a docker archive, or of a daemon.
+func (r *Run) storeOf(ref transport.Reference) string {
+	if ofDocker(ref) {
+		ref.Repository = ""
+	}
+	return r.locationOf(ref)
+}
+
 // locationOf is the name under which a run knows a repository, however the script writes it.
 func (r *Run) locationOf(ref transport.Reference) string {
 	if ref.IsLocal() {
@@ -171,7 +179,7 @@ func (s *save) do(ctx context.Context, step *step) (Saved, error) {
 	if err := s.checkTarget(ctx); err != nil {
 		return Saved{}, err
 	}
-	t := newTarget(s.run, repo, s.ref.Name())
+	t := newTarget(s.run, repo, s.ref)
 	t.always = s.opts.IgnorePresent
 	if !s.changed {
 		return s.unchanged(ctx, step, t)
@@ -211,9 +219,9 @@ func platformsOf(index *content.Document) []string {
 	return names
 }
 
-// unchanged copies what the base's reference names, byte for byte.
+// unchanged copies what the base's reference names, byte for byte, but for what compressedRoot compresses.
 func (s *save) unchanged(ctx context.Context, step *step, t *target) (Saved, error) {
-	from, err := s.base.whole(ctx)
+	from, err := s.whole(ctx)
 	if err != nil {
 		return Saved{}, err
 	}
@@ -222,6 +230,15 @@ func (s *save) unchanged(ctx context.Context, step *step, t *target) (Saved, err
 	}
 	t.lookAround(ctx, from.doc, s.tags)
 	return s.publish(ctx, step, t, from.src, from.desc, from.data)
+}
+
+// whole is what the base's reference names, as the target gets it.
+func (s *save) whole(ctx context.Context) (root, error) {
+	from, err := s.base.whole(ctx)
+	if err != nil || s.ref.Transport != transport.Docker {
+		return from, err
+	}
+	return s.run.compressedRoot(ctx, s.base.ref, from)
 }
 
 // maySkip reports whether there is nothing to do when the tags have the image already.

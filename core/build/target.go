@@ -11,6 +11,7 @@ import (
 
 	"github.com/imgscript/imgscript/core/content"
 	"github.com/imgscript/imgscript/core/layer"
+	"github.com/imgscript/imgscript/core/transport"
 )
 
 var errPanicked = errors.New("internal error: a transfer ended without a result")
@@ -38,8 +39,9 @@ type moved struct {
 	desc content.Descriptor
 }
 
-func newTarget(r *Run, repo content.Repository, name string) *target {
-	t := &target{run: r, repo: repo, name: name, location: name, registry: name, sent: map[digest.Digest]moved{}}
+func newTarget(r *Run, repo content.Repository, ref transport.Reference) *target {
+	store := r.storeOf(ref)
+	t := &target{run: r, repo: repo, name: ref.Name(), location: store, registry: store, sent: map[digest.Digest]moved{}}
 	if m, ok := repo.(content.Mounter); ok {
 		t.location = m.Location()
 		t.registry, _, _ = strings.Cut(t.location, "/")

@@ -172,7 +172,7 @@ type became struct {
 	after  *image.Image
 }
 
-// images works out what became of each image.
+// images works out what became of each image, as it is saved.
 func (p present) images(ctx context.Context) (*family, []became, error) {
 	f, err := p.family(ctx)
 	if err != nil {
@@ -180,6 +180,9 @@ func (p present) images(ctx context.Context) (*family, []became, error) {
 	}
 	images, err := inParallel(ctx, p.branches(f), func(ctx context.Context, b branch) (became, error) {
 		after, err := p.node.image(ctx, b)
+		if base := p.base(); err == nil && ofDocker(base.ref) {
+			after, err = base.run.compressLayers(ctx, f.members[b].image, after)
+		}
 		return became{f.members[b], b, after}, err
 	})
 	return f, images, err
