@@ -27,13 +27,21 @@ func newCopyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "copy SRC DST",
 		Short: "Copy images byte for byte",
-		Long: `copy copies what SRC names, an index with all its platforms, to DST: from and to registries (HOST/REPOSITORY[:TAG][@DIGEST]) and
-OCI layouts (oci:DIR[:TAG][@DIGEST]). No digest changes. What is there already is not sent again. DST without a tag gets that of SRC; a digest
-in DST is what the copy must have. It prints "reference@digest" for each copied image or tag.
+		Long: `copy copies what SRC names, an index with all its platforms, to DST. Both are one of
+
+  HOST/REPOSITORY[:TAG][@DIGEST]     a registry
+  oci:DIR[:TAG][@DIGEST]             an OCI layout
+  oci-archive:FILE[:TAG]             a tar of an OCI layout
+  docker-archive:FILE[:NAME[:TAG]]   what docker save writes and docker load reads
+  docker-daemon:NAME[:TAG]           an image of the Docker daemon at DOCKER_HOST
+
+No digest changes, but where what Docker unpacked goes to a registry: its layers are compressed. What is there already is not sent again. DST
+without a tag gets that of SRC; a digest in DST is what the copy must have. It prints "reference@digest" for each copied image or tag.
 
 Exit codes are those of imgscript run.`,
 		Example: `  imgscript copy alpine:3 reg.example.com/mirror/alpine
   imgscript copy reg.example.com/app:v1 oci:app --platform linux/amd64 --platform linux/arm64
+  imgscript copy docker-daemon:app:v1 reg.example.com/app:v1
   imgscript copy --all-tags --referrers reg.example.com/team/app other.example.com/app`,
 		Args:              sourceAndTarget,
 		ValidArgsFunction: cobra.NoFileCompletions,
