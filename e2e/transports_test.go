@@ -1,13 +1,14 @@
 package e2e_test
 
 import (
-	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/opencontainers/go-digest"
 )
 
 // appForTransports is an image that can be run, saved to TARGET.
@@ -24,15 +25,7 @@ func TestTransports(t *testing.T) {
 	tools(t, "skopeo", "crane", "busybox")
 	w := newWorld(t, map[string]*server{"REG": start(t, anyKind)})
 	w.busybox()
-	place := func(name string) map[string]string {
-		return map[string]string{
-			"registry":       w.hosts["REG"] + "/" + name + ":v1",
-			"layout":         "oci:" + w.path(name) + ":v1",
-			"oci-archive":    "oci-archive:" + w.path(name+"-oci.tar") + ":v1",
-			"docker-archive": "docker-archive:" + w.path(name+"-docker.tar") + ":" + name + ":v1",
-		}
-	}
-	sources := place("source")
+	sources := w.places("source")
 	var digest string
 	for _, target := range sources {
 		saved := w.save("TARGET = '" + strings.ReplaceAll(target, w.dir+"/", "") + "'\n" + appForTransports)
@@ -42,17 +35,10 @@ func TestTransports(t *testing.T) {
 		equal(t, target, saved.Digest, digest)
 	}
 	for from, source := range sources {
-		for to, target := range place(from) {
+		for to, target := range w.places(from) {
 			t.Run(from+" to "+to, func(t *testing.T) {
 				equal(t, "digest", w.copyTo(source, target)[0].Digest, digest)
-				skopeo := target
-				if to == "registry" {
-					skopeo = "docker://" + target
-				}
-				var config struct{ Config struct{ Cmd []string } }
-				decode(t, w.sh("skopeo", "inspect", "--config", skopeo), &config)
-				equal(t, "command by skopeo", config.Config.Cmd, []string{"/bin/busybox", "cat", "/hello"})
-				w.sh("skopeo", "copy", skopeo, "dir:"+strings.ReplaceAll(from+to, "-", "")) // reads every layer
+				w.checkTransport(t, from+" to "+to, target, "")
 				switch to {
 				case "registry":
 					w.sh("crane", "validate", "--remote", target)
@@ -62,6 +48,36 @@ func TestTransports(t *testing.T) {
 			})
 		}
 	}
+}
+
+// places are references of an image for each transport but a daemon.
+func (w *world) places(name string) map[string]string {
+	return map[string]string{
+		"registry":       w.hosts["REG"] + "/" + name + ":v1",
+		"layout":         "oci:" + w.path(name) + ":v1",
+		"oci-archive":    "oci-archive:" + w.path(name+"-oci.tar") + ":v1",
+		"docker-archive": "docker-archive:" + w.path(name+"-docker.tar") + ":" + name + ":v1",
+	}
+}
+
+// checkTransport has skopeo read the config and every layer of appForTransports's image. id is the digest of its config, if it is known.
+func (w *world) checkTransport(t *testing.T, what, ref, id string) {
+	t.Helper()
+	var inspect, copying []string
+	switch {
+	case strings.HasPrefix(ref, "docker-daemon:"):
+		inspect, copying = []string{"--daemon-host", w.daemon}, []string{"--src-daemon-host", w.daemon}
+	case strings.HasPrefix(ref, w.hosts["REG"]+"/"):
+		ref = "docker://" + ref
+	}
+	raw := w.sh("skopeo", append(append([]string{"inspect", "--config", "--raw"}, inspect...), ref)...)
+	var config struct{ Config struct{ Cmd []string } }
+	decode(t, raw, &config)
+	equal(t, what+": command by skopeo", config.Config.Cmd, []string{"/bin/busybox", "cat", "/hello"})
+	if id != "" {
+		equal(t, what+": config by skopeo", digest.FromString(raw).String(), id)
+	}
+	w.sh("skopeo", append(append([]string{"copy"}, copying...), ref, "dir:"+strings.NewReplacer("-", "", " ", "").Replace(what))...) // reads every layer
 }
 
 // TestArchivesOfOthers builds on archives that skopeo wrote, one of them compressed.
@@ -77,70 +93,12 @@ func TestArchivesOfOthers(t *testing.T) {
 	for i, base := range []string{"oci-archive:o.tar:v1", "docker-archive:d.tar:app:v1", "docker-archive:d.tar.gz:app:v1", "docker-archive:c.tar"} {
 		target := "REG + '/by" + string(rune('0'+i)) + ":v1'"
 		w.run("img = image('" + base + "', " + target + ")\nimg.add_files({'/more': custom_file('more')})\nimg.save()\n")
-		w.sh("skopeo", "copy", "docker://$REG/by"+string(rune('0'+i))+":v1", "dir:by") // crane validate takes plain layers for compressed ones
+		w.sh("crane", "validate", "--remote", "$REG/by"+string(rune('0'+i))+":v1") // which takes no plain layers, as docker-archive: has them
 		equal(t, base, w.tarNames("$REG/by"+string(rune('0'+i))+":v1"), "bin/busybox hello more")
 	}
-}
-
-// TestDockerDaemon loads an image into a Docker daemon, which runs it, and reads it back; what the daemon has is not sent again. It runs with IMGSCRIPT_NIGHTLY alone: the daemon is
-// root's.
-func TestDockerDaemon(t *testing.T) {
-	if os.Getenv("IMGSCRIPT_NIGHTLY") == "" {
-		t.Skip("runs in .ci/nightly")
-	}
-	asRoot(t, "a Docker daemon")
-	tools(t, "dockerd", "docker", "busybox", "skopeo")
-	host := startDocker(t)
-	w := newWorld(t, nil)
-	w.daemon = host
-	w.busybox()
-	docker := func(args ...string) string { return w.sh("docker", append([]string{"-H", host}, args...)...) }
-	for _, tags := range []string{"", `["v2", "v3"]`} {
-		w.run("TARGET = 'docker-daemon:team/app:v1'\n" + strings.Replace(appForTransports, "save()", "save("+tags+")", 1))
-	}
-	for _, tag := range []string{"v1", "v2", "v3"} {
-		equal(t, tag, docker("run", "--rm", "--network", "none", "team/app:"+tag), "hello\n")
-	}
-	w.run(`
-img = image("docker-daemon:team/app:v2", "docker-archive:back.tar:back:v1")
-img.add_files({"/more": custom_file("more\n")})
-img.cmd = ["/bin/busybox", "cat", "/more"]
-img.save()
-`)
-	docker("load", "-i", w.path("back.tar"))
-	equal(t, "back", docker("run", "--rm", "--network", "none", "back:v1"), "more\n")
-	w.copyTo("docker-archive:"+w.path("back.tar")+":back:v1", "docker-daemon:copied")
-	equal(t, "copied", docker("run", "--rm", "--network", "none", "copied:v1"), "more\n")
-}
-
-// startDocker starts a daemon without a network, and returns its host.
-func startDocker(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "dk") // a socket's path is short
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	host := "unix://" + filepath.Join(dir, "s")
-	var log bytes.Buffer
-	cmd := exec.Command("dockerd", "--bridge=none", "--iptables=false", "--storage-driver=vfs", "--data-root", filepath.Join(dir, "data"),
-		"--exec-root", filepath.Join(dir, "exec"), "--pidfile", filepath.Join(dir, "pid"), "-H", host)
-	cmd.Stdout, cmd.Stderr = &log, &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(os.Interrupt)
-		_ = cmd.Wait()
-	})
-	for range 300 {
-		if exec.Command("docker", "-H", host, "info").Run() == nil {
-			return host
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	t.Fatalf("dockerd does not answer:\n%s", log.Bytes())
-	return ""
+	copied := w.copyTo("docker-archive:"+w.path("d.tar")+":app:v1", w.hosts["REG"]+"/copied:v1")[0]
+	w.sh("crane", "validate", "--remote", "$REG/copied:v1")
+	equal(t, "the same from a compressed archive", w.copyTo("docker-archive:"+w.path("d.tar.gz")+":app:v1", w.hosts["REG"]+"/copied:v2")[0].Digest, copied.Digest)
 }
 
 // TestContainerd imports archives into containerd's store, which reads both kinds. It runs with IMGSCRIPT_NIGHTLY alone: containerd is root's.
