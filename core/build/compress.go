@@ -15,26 +15,39 @@ import (
 	"github.com/imgscript/imgscript/core/transport"
 )
 
-// ofDocker reports whether a reference is of images that Docker unpacked: what docker save writes and a daemon exports has layers that are not compressed, which they were, and which registries
-// expect. They are compressed where such an image is the base of another, and on their way to a registry, as Docker's own push, skopeo and crane do. Other images are copied as they are.
+// ofDocker reports whether a reference is of images that Docker unpacked: what docker save writes and a daemon exports has no manifests, and layers that are not compressed, which they were, and which
+// registries expect. They are compressed where such an image is the base of another, and on their way to a registry, as Docker's own push, skopeo and crane do.
 func ofDocker(ref transport.Reference) bool {
 	return ref.Transport == transport.DockerArchive || ref.Transport == transport.DockerDaemon
 }
 
-// compressedRoot is what a reference names, as it goes to a registry: the image itself, unless Docker unpacked it.
-func (r *Run) compressedRoot(ctx context.Context, ref transport.Reference, from root) (root, error) {
-	if !ofDocker(ref) || !content.IsManifest(from.desc.MediaType) {
+// isMadeUp reports whether a manifest was made for want of one, by a repository that does so.
+func isMadeUp(repo content.Repository, manifest digest.Digest) bool {
+	m, ok := repo.(interface{ MadeUp(digest.Digest) bool })
+	return ok && m.MadeUp(manifest)
+}
+
+// forTarget is what a reference names, as it goes to a target: the image itself, but for one of Docker's. In a registry its layers are compressed; in a layout a manifest that was made up is an
+// OCI one, since tools find no others there.
+func (r *Run) forTarget(ctx context.Context, ref, to transport.Reference, from root) (root, error) {
+	src, ok := from.src.(*source)
+	if !ok || !ofDocker(ref) || ofDocker(to) || !content.IsManifest(from.desc.MediaType) {
 		return from, nil
 	}
 	img, err := image.Load(ctx, from.src, from.desc)
 	if err != nil {
 		return root{}, named(ref, err)
 	}
-	packed, err := r.compressLayers(ctx, img, img)
-	if err != nil || packed == img {
+	was := img
+	if to.Transport == transport.Docker {
+		img, err = r.compressLayers(ctx, img, img)
+	} else if isMadeUp(src.repo, from.desc.Digest) {
+		img, err = img.WithFormat(image.FormatOCI)
+	}
+	if err != nil || img == was {
 		return from, err
 	}
-	from.desc, from.data, from.src = packed.Descriptor(), packed.Manifest(), packed
+	from.desc, from.data, from.src = img.Descriptor(), img.Manifest(), img
 	from.doc, err = content.ParseDocument(from.desc.MediaType, from.data)
 	return from, err
 }

@@ -114,8 +114,11 @@ func TestUnpackedLayersAreCompressed(t *testing.T) {
 	}
 
 	plain := mustCopy(t, root, save, "oci:layout:v1", nil)[0]
-	if plain.Digest == first.Digest {
-		t.Error("what went to a layout was compressed")
+	if plain.Digest == first.Digest || plain.MediaType != content.OCIManifest {
+		t.Errorf("what went to a layout is %+v", plain)
+	}
+	if again := mustCopy(t, root, save, "oci-archive:o.tar:v1", nil)[0]; again.Digest != plain.Digest {
+		t.Errorf("in a layout it is %s, in an archive of one %s", plain.Digest, again.Digest)
 	}
 	if back := mustCopy(t, root, "oci:layout:v1", reg.Host+"/plain:v1", nil)[0]; back.Digest != plain.Digest {
 		t.Errorf("from a layout: %s, want %s", back.Digest, plain.Digest)

@@ -239,10 +239,10 @@ func (c *copying) read(ctx context.Context, ref transport.Reference) (root, erro
 	if err == nil && len(c.platforms) > 0 {
 		from, err = c.pick(ctx, from)
 	}
-	if err != nil || c.to.Transport != transport.Docker {
+	if err != nil {
 		return from, err
 	}
-	return c.run.compressedRoot(ctx, ref, from)
+	return c.run.forTarget(ctx, ref, c.to, from)
 }
 
 func (c *copying) rootOf(desc content.Descriptor, data []byte) (root, error) {

@@ -127,18 +127,22 @@ func (a *access) openPlanned(ctx context.Context, ref transport.Reference, write
 	if err != nil {
 		return nil, err
 	}
-	repo, err = a.run.plan.local(ctx, a.run.locationOf(ref), repo, write)
-	if view, ok := repo.(*content.View); ok && ofDocker(ref) {
-		return &plannedImages{view, a.run.plan.overlay(a.run.storeOf(ref)).Over(new(content.Memory))}, err
+	planned, err := a.run.plan.local(ctx, a.run.locationOf(ref), repo, write)
+	if view, ok := planned.(*content.View); ok && ofDocker(ref) {
+		return &plannedImages{view, a.run.plan.overlay(a.run.storeOf(ref)).Over(new(content.Memory)), repo}, err
 	}
-	return repo, err
+	return planned, err
 }
 
 // plannedImages are the images of one name in a docker archive or a daemon, as they would be: their blobs are those of all images there.
 type plannedImages struct {
 	*content.View
-	all *content.View
+	all   *content.View
+	there content.Repository // what there is now
 }
+
+// MadeUp implements madeUp.
+func (p *plannedImages) MadeUp(manifest digest.Digest) bool { return isMadeUp(p.there, manifest) }
 
 // Fetch implements content.Fetcher.
 func (p *plannedImages) Fetch(ctx context.Context, desc content.Descriptor) (io.ReadCloser, error) {

@@ -168,14 +168,14 @@ func (s *save) describe(ctx context.Context, blobs []PlannedBlob, layers []*Laye
 		blobs[i].DiffID, blobs[i].Source = l.future.value.DiffID, l.createdBy
 		if !s.changed {
 			blobs[i].Source = s.from
-		} else if base, ok := based[blobs[i].Digest]; ok {
+		} else if base, ok := based[blobs[i].DiffID]; ok {
 			blobs[i].Source = base
 		}
 	}
 	return nil
 }
 
-// based notes which layers come from the image's base, and what that is.
+// based notes which layers come from the image's base, by their diff IDs, as they may be compressed, and what that is.
 func (p present) based(ctx context.Context, into map[digest.Digest]string) error {
 	f, err := p.family(ctx)
 	if err != nil {
@@ -183,7 +183,7 @@ func (p present) based(ctx context.Context, into map[digest.Digest]string) error
 	}
 	for _, b := range p.branches(f) {
 		for _, l := range f.members[b].image.Layers() {
-			into[l.Digest] = p.base().ref.String()
+			into[l.DiffID] = p.base().ref.String()
 		}
 		for n := p.node; n.parent != nil; n = n.parent {
 			o, ok := n.op.(taking)

@@ -219,7 +219,7 @@ func platformsOf(index *content.Document) []string {
 	return names
 }
 
-// unchanged copies what the base's reference names, byte for byte, but for what compressedRoot compresses.
+// unchanged copies what the base's reference names, byte for byte, but for what forTarget changes.
 func (s *save) unchanged(ctx context.Context, step *step, t *target) (Saved, error) {
 	from, err := s.whole(ctx)
 	if err != nil {
@@ -235,10 +235,10 @@ func (s *save) unchanged(ctx context.Context, step *step, t *target) (Saved, err
 // whole is what the base's reference names, as the target gets it.
 func (s *save) whole(ctx context.Context) (root, error) {
 	from, err := s.base.whole(ctx)
-	if err != nil || s.ref.Transport != transport.Docker {
+	if err != nil {
 		return from, err
 	}
-	return s.run.compressedRoot(ctx, s.base.ref, from)
+	return s.run.forTarget(ctx, s.base.ref, s.ref, from)
 }
 
 // maySkip reports whether there is nothing to do when the tags have the image already.

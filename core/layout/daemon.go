@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -118,6 +119,11 @@ func (d *Daemon) Exists(ctx context.Context, desc content.Descriptor) (bool, err
 		}
 	}
 	return false, nil
+}
+
+// MadeUp is what Archive.MadeUp says of the images that were resolved.
+func (d *Daemon) MadeUp(manifest digest.Digest) bool {
+	return slices.ContainsFunc(d.archives(), func(a *Archive) bool { return a.MadeUp(manifest) })
 }
 
 // Push implements content.Pusher, as an Archive does.

@@ -149,6 +149,14 @@ func (a *Archive) schema2(ctx context.Context, img dockerImage) (content.Descrip
 	return desc, nil
 }
 
+// MadeUp reports whether an image that was resolved had no manifest in the archive, so that one was made. Its digest then means nothing to anybody else.
+func (a *Archive) MadeUp(manifest digest.Digest) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, ok := a.imported[manifest]
+	return ok
+}
+
 // found remembers how something is read that has no file under its digest.
 func (a *Archive) found(desc content.Descriptor, open content.Opener) {
 	a.mu.Lock()

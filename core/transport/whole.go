@@ -116,6 +116,12 @@ func (i *images) Resolve(ctx context.Context, tag string) (content.Descriptor, e
 	return i.imageStore.Resolve(ctx, i.name(tag))
 }
 
+// MadeUp reports whether an image that was resolved had no manifest, so that one was made.
+func (i *images) MadeUp(manifest digest.Digest) bool {
+	m, ok := i.imageStore.(interface{ MadeUp(digest.Digest) bool })
+	return ok && m.MadeUp(manifest)
+}
+
 // Tag implements content.Tagger.
 func (i *images) Tag(ctx context.Context, desc content.Descriptor, tag string) error {
 	return i.imageStore.Tag(ctx, desc, i.name(tag))
