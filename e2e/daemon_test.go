@@ -112,8 +112,8 @@ func daemonLacks(t *testing.T, w *world) {
 	var sent *atomic.Int64
 	w.daemon, sent = counted(t, direct)
 	for i, script := range []string{
-		"img = image('scratch', 'docker-daemon:big:v1')\nimg.add_files({'/big': 'big'})\nimg.save()\nimg.save(to = 'oci:big:v1')\n",
-		"img = image('oci:big:v1', 'docker-daemon:big:v2')\nimg.add_files({'/bin/busybox': file('busybox')})\nimg.save()\n",
+		"img = image('scratch', 'docker-daemon:big:v1')\nimg.add_files({'/big': 'big'})\nimg.save()\nimg.save(to = 'oci:layout:v1')\n",
+		"img = image('oci:layout:v1', 'docker-daemon:big:v2')\nimg.add_files({'/bin/busybox': file('busybox')})\nimg.save()\n",
 		"img = image('docker-daemon:big:v2', 'docker-daemon:big:v3')\nimg.add_files({'/hello': custom_file('hello')})\nimg.cmd = ['/bin/busybox', 'wc', '-c', '/hello', '/big']\nimg.save()\n",
 	} {
 		sent.Store(0)

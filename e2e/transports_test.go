@@ -98,6 +98,8 @@ func TestArchivesOfOthers(t *testing.T) {
 	}
 	copied := w.copyTo("docker-archive:"+w.path("d.tar")+":app:v1", w.hosts["REG"]+"/copied:v1")[0]
 	w.sh("crane", "validate", "--remote", "$REG/copied:v1")
+	w.copyTo("docker-archive:"+w.path("d.tar")+":app:v1", "oci:"+w.path("unpacked")+":v1")
+	w.checkTransport(t, "an archive of skopeo to a layout", "oci:unpacked:v1", "")
 	equal(t, "the same from a compressed archive", w.copyTo("docker-archive:"+w.path("d.tar.gz")+":app:v1", w.hosts["REG"]+"/copied:v2")[0].Digest, copied.Digest)
 }
 
