@@ -26,6 +26,7 @@ type dockerConfig struct {
 		}
 		Memory, MemorySwap, CpuShares int64
 		NetworkDisabled, Tty          bool
+		ArgsEscaped                   bool
 		StopTimeout                   int
 	}
 }
@@ -52,7 +53,7 @@ var configFields = []struct {
 	{"WorkingDir", `img.working_dir = "app"`, func(o *specs.Image, _ *dockerConfig) any { return o.Config.WorkingDir }, "/base/app"},
 	{"Labels", `img.labels["b"] = "2"`, func(o *specs.Image, _ *dockerConfig) any { return o.Config.Labels }, map[string]string{"a": "base", "b": "2"}},
 	{"StopSignal", `img.stop_signal = "SIGINT"`, func(o *specs.Image, _ *dockerConfig) any { return o.Config.StopSignal }, "SIGINT"},
-	{"ArgsEscaped", `config["ArgsEscaped"] = True`, func(o *specs.Image, _ *dockerConfig) any { return o.Config.ArgsEscaped }, true},
+	{"ArgsEscaped", `config["ArgsEscaped"] = True`, func(_ *specs.Image, d *dockerConfig) any { return d.Config.ArgsEscaped }, true},
 	{"Memory", `config["Memory"] = 1 << 40`, func(_ *specs.Image, d *dockerConfig) any { return d.Config.Memory }, int64(1 << 40)},
 	{"MemorySwap", `config["MemorySwap"] = -1`, func(_ *specs.Image, d *dockerConfig) any { return d.Config.MemorySwap }, int64(-1)},
 	{"CpuShares", `config["CpuShares"] = 8`, func(_ *specs.Image, d *dockerConfig) any { return d.Config.CpuShares }, int64(8)},
