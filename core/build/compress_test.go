@@ -17,6 +17,7 @@ import (
 
 	"github.com/imgscript/imgscript/core/build"
 	"github.com/imgscript/imgscript/core/content"
+	"github.com/imgscript/imgscript/core/layer"
 	"github.com/imgscript/imgscript/core/registry/registrytest"
 )
 
@@ -41,9 +42,9 @@ func dockerSave(t testing.TB, tags ...string) (archive []byte, config digest.Dig
 	var names, layers []string
 	var diffIDs []digest.Digest
 	for _, name := range []string{"one", "two"} {
-		layer := tarOf(t, []string{name}, map[string][]byte{name: []byte(strings.Repeat(name, 5000))})
-		files[name+"/layer.tar"] = layer
-		names, layers, diffIDs = append(names, name+"/layer.tar"), append(layers, name+"/layer.tar"), append(diffIDs, digest.FromBytes(layer))
+		archive := tarOf(t, []string{name}, map[string][]byte{name: []byte(strings.Repeat(name, 5000))})
+		files[name+"/layer.tar"] = archive
+		names, layers, diffIDs = append(names, name+"/layer.tar"), append(layers, name+"/layer.tar"), append(diffIDs, digest.FromBytes(archive))
 	}
 	data, err := json.Marshal(map[string]any{
 		"os": "linux", "architecture": "amd64", "config": map[string]any{"Cmd": []string{"sh"}}, "rootfs": map[string]any{"type": "layers", "diff_ids": diffIDs},
@@ -190,6 +191,47 @@ func TestCompressedOnce(t *testing.T) {
 		t.Errorf("%s and %s", one.Digest, two.Digest)
 	}
 	layersIn(t, reg, "two", "b")
+}
+
+// TestOnlyTheBaseIsCompressed: a layer of the image's own that is not to be compressed stays so, by hand edited or not, and who only looks at an image compresses nothing.
+func TestOnlyTheBaseIsCompressed(t *testing.T) {
+	reg := registrytest.New(t, nil)
+	root, _ := saveRoot(t)
+	compressed := 0
+	opts := &build.Options{Root: root, Events: func(e build.Event) {
+		if strings.HasPrefix(e.Name, "compress ") && e.Kind == build.TaskEnd {
+			compressed++
+		}
+	}}
+	_, err := newEngine(t, 2).Do(t.Context(), opts, func(r *build.Run) error {
+		img, err := r.Image(at("image"), "docker-archive:save.tar:app:v1", &build.ImageOptions{Target: reg.Host + "/app:v1"})
+		if err != nil {
+			return err
+		}
+		layers, err := img.Layers(at("layers"))
+		if err != nil || len(layers) != 2 {
+			t.Errorf("%d layers, %v", len(layers), err)
+		}
+		data, err := img.Data(at("data"), "get_image_data")
+		if err != nil {
+			return err
+		}
+		if compressed > 0 {
+			t.Error("looking at the image compressed it")
+		}
+		img.Replace(at("edit"), "edit", data, nil, bytes.Replace(data.Image.Config(), []byte(`"sh"`), []byte(`"bash"`), 1))
+		img.AddFiles(at("add_files"), []build.File{{Target: "/srv", Local: "svc1"}}, &layer.Options{Compression: layer.None})
+		img.Save(at("save"), nil)
+		return nil
+	})
+	must(t, err)
+	layers, _ := layersIn(t, reg, "app", "v1")
+	if len(layers) != 3 || !isGzip(layers[0]) || !isGzip(layers[1]) || isGzip(layers[2]) {
+		t.Errorf("layers %+v", layers)
+	}
+	if compressed != 2 {
+		t.Errorf("%d layers were compressed", compressed)
+	}
 }
 
 // TestDamagedArchive: a layer that is not what the config says is sent to nobody.
