@@ -234,6 +234,43 @@ func TestOnlyTheBaseIsCompressed(t *testing.T) {
 	}
 }
 
+// TestSurgeryCompresses: layers of an image of Docker's come to another one compressed.
+func TestSurgeryCompresses(t *testing.T) {
+	reg := registrytest.New(t, nil)
+	base(t, reg)
+	root, _ := saveRoot(t)
+	runFor(t, root, func(r *build.Run) error {
+		saved, err := r.Image(at("docker"), "docker-archive:save.tar:app:v1", nil)
+		if err != nil {
+			return err
+		}
+		old, err := r.Image(at("old"), reg.Host+"/base:v1", nil)
+		if err != nil {
+			return err
+		}
+		for name, change := range map[string]func(img *build.Image) error{
+			"append": func(img *build.Image) error { img.Append(at("append"), saved); return nil },
+			"rebase": func(img *build.Image) error { return img.Rebase(at("rebase"), old, saved) },
+		} {
+			img, err := r.Image(at("image"), reg.Host+"/base:v1", &build.ImageOptions{Target: reg.Host + "/" + name + ":v1"})
+			if err == nil {
+				err = change(img)
+			}
+			if err != nil {
+				return err
+			}
+			img.Save(at("save"), nil)
+		}
+		return nil
+	}, reg)
+	for name, n := range map[string]int{"append": 4, "rebase": 2} {
+		layers, _ := layersIn(t, reg, name, "v1")
+		if len(layers) != n || slices.ContainsFunc(layers, func(l content.Descriptor) bool { return !isGzip(l) }) {
+			t.Errorf("%s: layers %+v", name, layers)
+		}
+	}
+}
+
 // TestDamagedArchive: a layer that is not what the config says is sent to nobody.
 func TestDamagedArchive(t *testing.T) {
 	reg := registrytest.New(t, nil)

@@ -50,7 +50,7 @@ type grafted struct {
 func (o *grafted) needs() []*step { return o.other.needs() }
 
 func (o *grafted) apply(ctx context.Context, img *image.Image, p image.Platform) (*image.Image, error) {
-	other, err := o.other.on(ctx, p)
+	other, err := o.other.compressed(ctx, p)
 	if err == nil {
 		img, err = img.AppendImage(other)
 	}
@@ -96,7 +96,7 @@ func (o *rebased) rebase(ctx context.Context, img *image.Image, p image.Platform
 	if err != nil {
 		return nil, err
 	}
-	now, err := o.base.on(ctx, p)
+	now, err := o.base.compressed(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -219,6 +219,19 @@ func (a another) needs() []*step {
 		return []*step{a.image.base.resolve().step}
 	}
 	return a.present.needs()
+}
+
+// compressed is the image for a platform as its layers go into others: those that Docker unpacked are compressed.
+func (a another) compressed(ctx context.Context, p image.Platform) (*image.Image, error) {
+	img, err := a.on(ctx, p)
+	if err != nil || !ofDocker(a.image.base.ref) {
+		return img, err
+	}
+	base, err := a.image.base.on(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	return a.image.run.compressLayers(ctx, base, img)
 }
 
 // on is the image for a platform; zero for the one that it is made for.
