@@ -54,6 +54,14 @@ func TestHistoryStaysInStep(t *testing.T) {
 				next, _, err := img.RemoveLayer(digest.FromString("a"))
 				return next, err
 			},
+			"AppendImage": func() (*image.Image, error) {
+				return img.AppendImage(withHistory(t, "abc", `[{},{"empty_layer":true}]`))
+			},
+			"Flatten": func() (*image.Image, error) { return img.Flatten(image.Added{Layer: z.Layer, Source: src}) },
+			"Rebase": func() (*image.Image, error) {
+				return img.Rebase(&image.Rebasing{Old: withHistory(t, "", `null`), New: withHistory(t, "c", `[{},{},{"empty_layer":true}]`), CreatedBy: "rebase"})
+			},
+			"AppendImage long": func() (*image.Image, error) { return img.AppendImage(withHistory(t, "a", `[{},{},{}]`)) },
 			"Append and RemoveLayer": func() (*image.Image, error) {
 				next, err := img.Append(src, z)
 				if err == nil {
