@@ -18,6 +18,7 @@ type pace struct {
 	slow  time.Duration // between two requests, since the last 429; it shrinks with each success
 	next  time.Time     // when the next request may go
 	until time.Time     // before which none may
+	why   string        // it is so
 }
 
 // The bounds of pace.slow.
@@ -36,12 +37,13 @@ func newPace(perSecond float64) *pace {
 	return &pace{gap: time.Duration(min(float64(time.Second)/perSecond, float64(mostGap)))}
 }
 
-// turn reserves the next turn and returns how long to wait for it. Those who were held back don't all go at the same moment.
-func (p *pace) turn(now time.Time) time.Duration {
+// turn reserves the next turn and returns how long to wait for it, and why if the host wants it so. Those who were held back don't all go at the same moment.
+func (p *pace) turn(now time.Time) (wait time.Duration, why string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	start := now
 	if p.until.After(now) {
+		why = p.why
 		wait := p.until.Sub(now)
 		start = now.Add(wait + rand.N(min(wait/8, time.Second)+1))
 	}
@@ -51,15 +53,15 @@ func (p *pace) turn(now time.Time) time.Duration {
 		}
 		p.next = start.Add(gap)
 	}
-	return start.Sub(now)
+	return start.Sub(now), why
 }
 
 // hold keeps all requests back until then, and apart from each other after it.
-func (p *pace) hold(until time.Time) {
+func (p *pace) hold(until time.Time, why string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if until.After(p.until) {
-		p.until = until
+		p.until, p.why = until, why
 	}
 	p.slow = min(max(2*p.slow, leastSlow), mostSlow)
 }
@@ -81,7 +83,10 @@ type pacer struct {
 }
 
 func (p *pacer) send(ctx context.Context, req *request) (*http.Response, error) {
-	if wait := req.host.pace.turn(p.now()); wait > 0 {
+	if wait, why := req.host.pace.turn(p.now()); wait > 0 {
+		if why != "" {
+			tellWaiting(ctx, Waiting{Host: req.host.name, Reason: why, Delay: wait})
+		}
 		if err := p.sleep(ctx, wait); err != nil {
 			return nil, err
 		}

@@ -128,9 +128,10 @@ func (s *shared) again(ctx context.Context, h *host, try int, err error) error {
 		return fmt.Errorf("%w; not tried again, since too much has failed", tried(err, try))
 	}
 	if tooMany(err) {
-		h.pace.hold(s.opts.Now().Add(wait))
+		h.pace.hold(s.opts.Now().Add(wait), brief(err))
 		return nil
 	}
+	tellWaiting(ctx, Waiting{h.name, brief(err), wait, try})
 	return s.opts.Sleep(ctx, wait)
 }
 
