@@ -38,7 +38,7 @@ require (
 	github.com/mattn/go-runewidth v0.0.30
 	github.com/spf13/pflag v1.0.10
 	github.com/sudo-bmitch/oci-digest v0.1.2 // indirect
-	github.com/vbauerster/cupwriter v0.0.5
+	github.com/vbauerster/cupwriter v0.0.5 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/tools v0.32.0
 )

@@ -98,8 +98,7 @@ func sourceAndTarget(cmd *cobra.Command, args []string) error {
 
 // copy copies and tells the outcome: results on stdout, everything else on stderr.
 func (f *copyFlags) copy(cmd *cobra.Command, src, dst string) error {
-	stderr := cmd.ErrOrStderr()
-	display := progress.New(stderr, progress.Choose(f.output.progress, stderr))
+	display := f.output.display(cmd.ErrOrStderr())
 	ctx, stop := stopOnSignal(cmd.Context(), display)
 	defer stop()
 	start := time.Now()

@@ -41,7 +41,7 @@ func withSignals(cmd *cobra.Command, do func(ctx context.Context, warn func(mess
 
 // warnOn shows messages as warnings.
 func warnOn(display progress.Display) func(message string) {
-	return func(message string) { display.Line("warning: "+message, progress.Warning) }
+	return func(message string) { display.Line(message, progress.Warning) }
 }
 
 // tellError makes the end of the program of an error, which is shown as those of scripts are. nil and errors of usage stay what they are.

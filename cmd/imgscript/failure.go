@@ -56,18 +56,22 @@ func (f *failure) show(stderr io.Writer, asJSON bool) {
 
 // wantsJSON reports whether a command line asks for errors as objects, also one that is wrong elsewhere.
 func wantsJSON(args []string) bool {
-	format := ""
+	return jsonErrors(lastValue(args, "--error-format"), lastValue(args, "--progress"))
+}
+
+// lastValue is what a command line gives a flag; "" if nothing.
+func lastValue(args []string, flag string) (value string) {
 	for i, arg := range args {
 		if arg == "--" {
 			break
 		}
-		if value, ok := strings.CutPrefix(arg, "--error-format="); ok {
-			format = value
-		} else if arg == "--error-format" && i+1 < len(args) {
-			format = args[i+1]
+		if given, ok := strings.CutPrefix(arg, flag+"="); ok {
+			value = given
+		} else if arg == flag && i+1 < len(args) {
+			value = args[i+1]
 		}
 	}
-	return format == "json"
+	return value
 }
 
 // errorJSON is the line of --error-format json. None of its names is renamed or removed.

@@ -24,7 +24,7 @@ func stopOnSignal(ctx context.Context, display progress.Display) (stopped contex
 			return
 		}
 		cancel()
-		display.Line("interrupted: stopping; once more to quit at once", progress.Warning)
+		display.Line("interrupted: stopping; once more to quit at once", progress.Notice)
 		select {
 		case <-signals:
 			os.Exit(exitInterrupted)

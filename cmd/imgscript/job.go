@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -50,8 +49,7 @@ func newJob(cmd *cobra.Command, arg string, flags *runFlags) (*job, error) {
 
 // opened does something with an engine, and closes it. do closes the display before it tells its outcome.
 func (j *job) opened(ctx context.Context, do func(ctx context.Context, engine *build.Engine, display progress.Display) error) error {
-	stderr := j.cmd.ErrOrStderr()
-	display := progress.New(stderr, progress.Choose(j.flags.output.progress, stderr))
+	display := j.flags.output.display(j.cmd.ErrOrStderr())
 	ctx, stop := stopOnSignal(ctx, display)
 	defer stop()
 	engine, err := j.openEngine(display)
@@ -70,9 +68,7 @@ func (j *job) exec(ctx context.Context, engine *build.Engine, display progress.D
 	opts := j.opts
 	opts.Engine = engine
 	opts.Events = display.Event
-	opts.Print = func(pos syntax.Position, line string) {
-		display.Line(fmt.Sprintf("%s: %s", pos, line), progress.Print)
-	}
+	opts.Print = func(pos syntax.Position, line string) { display.Print(pos.String(), line) }
 	if err := j.useLock(&opts); err != nil {
 		return &starlib.Result{Report: &build.Report{}}, starlib.Explain(err)
 	}
@@ -80,7 +76,7 @@ func (j *job) exec(ctx context.Context, engine *build.Engine, display progress.D
 	if err != nil {
 		return &starlib.Result{Report: &build.Report{}}, err
 	}
-	defer j.flags.limits.lastResort(j.cmd.ErrOrStderr())()
+	defer j.flags.limits.lastResort(j.cmd.ErrOrStderr(), j.flags.output.jsonErrors())()
 	if j.script.function != "" {
 		return rt.Call(ctx, j.script.name, j.script.function, nil)
 	}

@@ -55,12 +55,17 @@ const stopTime = 5 * time.Second
 
 // lastResort ends the program when a run does not end although its time is up: nothing stops a single operation of the language, such as the product of two numbers
 // of a million digits. The caller calls the function that is returned when the run ended.
-func (f *limitFlags) lastResort(stderr io.Writer) (ended func()) {
+func (f *limitFlags) lastResort(stderr io.Writer, asJSON bool) (ended func()) {
 	if f.limits.Time <= 0 {
 		return func() {}
 	}
 	timer := time.AfterFunc(f.limits.Time+stopTime, func() {
-		fmt.Fprintf(stderr, "error: the run takes more than %v, which is the limit, and what the script is doing cannot be stopped otherwise\nhint: --timeout sets the limit\n", f.limits.Time)
+		late := &failure{shown: &starlib.Error{
+			Kind: starlib.KindScript,
+			Msg:  fmt.Sprintf("the run takes more than %v, which is the limit, and what the script is doing cannot be stopped otherwise", f.limits.Time),
+			Hint: "--timeout sets the limit",
+		}}
+		late.show(stderr, asJSON)
 		os.Exit(exitScript)
 	})
 	return func() { timer.Stop() }

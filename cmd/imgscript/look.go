@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
-	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -20,9 +19,8 @@ import (
 
 // lookFlags are the flags of the commands that look into images and write none.
 type lookFlags struct {
+	progressFlags
 	platform string
-	progress string
-	errors   string // see wantsJSON
 	registry registryFlags
 	cache    cacheFlags
 	given    func(flag string) bool
@@ -35,11 +33,8 @@ func (f *lookFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.platform, "platform", "", "`OS/ARCH` that indexes are picked by (default: linux/amd64, on every machine)")
 	f.cache.add(cmd)
 	f.registry.add(cmd)
-	flags.StringVar(&f.progress, "progress", "auto", "`MODE`: auto (bars on a terminal, unless stdout is a pipe; else quiet), tty (bars), plain (lines) or quiet")
-	flags.StringVar(&f.errors, "error-format", "text", "`FORMAT` of an error: text (for people) or json (an object in a line)")
+	f.progressFlags.add(cmd, "auto (bars on a terminal, unless stdout is a pipe; else quiet)")
 	complete(cmd, "platform", "linux/amd64", "linux/arm64")
-	complete(cmd, "progress", progressModes()...)
-	complete(cmd, "error-format", outputs()...)
 	f.given = flags.Changed
 }
 
@@ -50,11 +45,8 @@ func (f *lookFlags) check() error {
 			return err
 		}
 	}
-	if !slices.Contains(progressModes(), f.progress) {
-		return usagef("--progress %q: want auto, tty, plain or quiet", f.progress)
-	}
-	if !slices.Contains(outputs(), f.errors) {
-		return usagef("--error-format %q: want text or json", f.errors)
+	if err := f.progressFlags.check(); err != nil {
+		return err
 	}
 	if err := f.cache.check(f.given); err != nil {
 		return err

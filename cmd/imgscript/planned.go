@@ -75,5 +75,8 @@ func (s silent) Event(e build.Event) {
 	}
 }
 
+// Print implements progress.Display.
+func (s silent) Print(string, string) {}
+
 // Line implements progress.Display.
 func (s silent) Line(string, progress.Kind) {}

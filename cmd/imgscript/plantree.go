@@ -100,10 +100,7 @@ func planMove(t build.PlannedTag) string {
 }
 
 // shortDigest is enough of a digest to tell it from others.
-func shortDigest(dgst digest.Digest) string {
-	const shown = len("sha256:") + 12
-	return string(dgst[:min(len(dgst), shown)])
-}
+func shortDigest(dgst digest.Digest) string { return progress.Digest(dgst) }
 
 // planSummary is what a plan says at its end.
 func planSummary(p *build.Plan, took time.Duration) string {

@@ -35,6 +35,7 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"registry": cmdRegistry, "requests": cmdRequests, "seed": cmdSeed, "tags": cmdTags, "manifest": cmdManifest, "config": cmdConfig, "files": cmdFiles,
 			"proxy": cmdProxy, "asked": cmdAsked, "expand": cmdExpand, "authority": cmdAuthority, "exits": cmdExits, "interrupt": cmdInterrupt,
+			"events": cmdEvents,
 		},
 	})
 }

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -208,5 +209,60 @@ img.save()
 	}
 	if !cut {
 		t.Errorf("no line had to be cut:\n%s", c.seen)
+	}
+}
+
+// progressScript is in home a script that saves an image with one layer.
+func progressScript(t *testing.T, home string, reg *registrytest.Server) string {
+	t.Helper()
+	script := filepath.Join(home, "build.star")
+	source := fmt.Sprintf("print('begins')\nimg = image('scratch', '%s/app')\nimg.add_files({'/a': custom_file('x')})\nimg.save()\n", reg.Host)
+	if err := os.WriteFile(script, []byte(source), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return script
+}
+
+// TestRunInterruptedOnATerminal: Ctrl-C ends a run that shows bars, and leaves no row of theirs, and the terminal as it was.
+func TestRunInterruptedOnATerminal(t *testing.T) {
+	t.Setenv("CI", "")
+	t.Setenv("TERM", "xterm")
+	reg := registrytest.New(t, &registrytest.Options{Faults: []registrytest.Fault{{Class: registrytest.ClassUpload, Stall: true, Times: -1}}})
+	home := t.TempDir()
+	c := newTerminal(t, home, "run", progressScript(t, home, reg), "--no-cache")
+	c.wait("begins")
+	c.wait("waiting") // the row of the layer that is stuck
+	c.write("\x03")
+	c.wait("error: interrupted")
+	if code := c.end(); code != exitInterrupted || !c.echoes() {
+		t.Errorf("exit code %d, echoes %v", code, c.echoes())
+	}
+	text := string(c.seen)
+	if strings.Contains(text, "\x1b[?") {
+		t.Errorf("a mode of the terminal was changed: %q", text)
+	}
+	notice := strings.LastIndex(text, "interrupted: stopping")
+	if row := strings.LastIndex(text, "push "); row < 0 || notice < 0 || !strings.Contains(text[row:], "\x1b[J") {
+		t.Errorf("the row of the layer is not erased: %q", text)
+	}
+}
+
+// TestNoBars where nobody watches, or the terminal cannot show them.
+func TestNoBars(t *testing.T) {
+	for name, value := range map[string]string{"CI": "1", "TERM": "dumb"} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("CI", "")
+			t.Setenv("TERM", "xterm")
+			t.Setenv(name, value)
+			home := t.TempDir()
+			c := newTerminal(t, home, "run", progressScript(t, home, registrytest.New(t, nil)), "--no-cache")
+			c.wait("saved 1 image in")
+			if code := c.end(); code != exitDone {
+				t.Errorf("exit code %d", code)
+			}
+			if strings.Contains(string(c.seen), "\x1b") || !strings.Contains(string(c.seen), "layer /a: built") {
+				t.Errorf("shown: %q", c.seen)
+			}
+		})
 	}
 }

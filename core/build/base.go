@@ -128,14 +128,14 @@ func (b *base) readRoot(ctx context.Context, saves, others earlier) (root, error
 	if err != nil {
 		return root{}, err
 	}
-	watch := b.run.events.begin("base "+b.ref.String(), -1)
+	ctx, watch := b.run.events.begin(ctx, Event{What: BaseWork, Subject: b.ref.String(), Total: -1})
 	from.desc, from.data, err = b.read(ctx, repo, saves, from.locked)
 	if len(others) > len(saves) && errors.Is(err, content.ErrNotFound) {
 		if err = others.wait(ctx); err == nil {
 			from.desc, from.data, err = b.read(ctx, repo, saves, from.locked)
 		}
 	}
-	watch.end(short(from.desc.Digest), err)
+	watch.end("found", from.desc.Digest, err)
 	if err != nil {
 		return root{}, b.named(withTags(ctx, repo, b.ref, err))
 	}

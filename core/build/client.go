@@ -258,9 +258,9 @@ func (c *Client) Upload(at Origin, data *Blob, size int64, dgst digest.Digest) (
 	if c.run.plan != nil {
 		return c.planUpload(data, size, dgst)
 	}
-	watch := c.run.events.begin("upload "+data.Name+" to "+c.Repository(), size)
-	desc, err := c.repo.Upload(c.run.ctx, watch.watch(data.Open), size, dgst)
-	watch.end("uploaded", err)
+	ctx, watch := c.run.events.begin(c.run.ctx, Event{What: UploadWork, Subject: data.Name, Where: c.Repository(), Total: size})
+	desc, err := c.repo.Upload(ctx, watch.watch(data.Open), size, dgst)
+	watch.end("uploaded", desc.Digest, err)
 	return desc, err
 }
 

@@ -231,7 +231,9 @@ type brought struct {
 
 // read finds out what a reference names, and makes of it what is to be copied.
 func (c *copying) read(ctx context.Context, ref transport.Reference) (root, error) {
+	ctx, watch := c.run.events.begin(ctx, Event{What: SourceWork, Subject: ref.String(), Total: -1})
 	desc, data, err := c.saves.read(ctx, c.src, ref)
+	watch.end("found", desc.Digest, err)
 	if err != nil {
 		return root{}, err
 	}
@@ -321,7 +323,7 @@ func (c *copying) finish(ctx context.Context, step *step, p *prepared) error {
 
 // push sends a document whose needs are at the target.
 func (c *copying) push(ctx context.Context, p *prepared) error {
-	return content.PushMended(ctx, c.dst, p.root.src, p.root.desc, p.root.data, p.tags, &content.CopyOptions{SkipForeign: c.opts.LeaveForeign})
+	return p.target.publish(ctx, p.root.src, p.root.desc, p.root.data, p.tags, &content.CopyOptions{SkipForeign: c.opts.LeaveForeign})
 }
 
 // tagsAhead is how many tags are worked on beside the one whose turn it is to move.

@@ -223,14 +223,14 @@ func (d *derived) name(img *image.Image) string {
 // once makes the layer, unless an earlier run did.
 func (d *derived) once(ctx context.Context, img *image.Image, name string) (layer.Layer, error) {
 	r := d.run
-	watch := r.events.begin("layer "+d.call, -1)
+	ctx, watch := r.events.begin(ctx, Event{What: LayerWork, Subject: d.call, Total: -1})
 	if known, ok := layer.Recall(ctx, name, d.options()); ok {
 		r.engine.cache.Used(known.Descriptor.Digest)
-		watch.end("unchanged", nil)
+		watch.end("unchanged", known.Descriptor.Digest, nil)
 		return known, nil
 	}
 	built, err := d.build(ctx, img, &watchedIngester{r.engine.cache, watch})
-	watch.end("built", err)
+	watch.end("built", built.Descriptor.Digest, err)
 	if err == nil {
 		layer.Remember(ctx, name, d.options(), built)
 	}

@@ -1,154 +1,75 @@
 package build
 
 import (
-	"context"
-	"io"
-	"sync"
 	"time"
 
-	"github.com/imgscript/imgscript/core/content"
+	"github.com/opencontainers/go-digest"
 )
 
 // EventKind says what an event tells.
 type EventKind string
 
-// The kinds of events. A task (one layer being built, one blob or image on its way) starts, may move, and ends once.
+// The kinds of events. A task starts, may move and wait, and ends once: also when it fails, and when the run is cancelled.
 const (
 	TaskStart    EventKind = "start"
 	TaskProgress EventKind = "progress"
+	Waiting      EventKind = "waiting" // a registry has a request wait, or it failed and is sent again; of a task, or of none
 	TaskEnd      EventKind = "end"
 	Warning      EventKind = "warning"
 )
 
-// Event tells of something that goes on in a run.
+// Work is what a task does.
+type Work string
+
+// The kinds of work, and how each ends. More may come.
+const (
+	BaseWork     Work = "base"     // finds out what a base's reference stands for: "found"
+	SourceWork   Work = "source"   // finds out what the reference stands for that is copied: "found"
+	LayerWork    Work = "layer"    // makes a layer: "built", or "unchanged" if it was made before
+	PushWork     Work = "push"     // brings a blob to a repository, a layout or an archive: "uploaded", "mounted" or, if it is there, "present"
+	TagWork      Work = "tag"      // sends the manifest when all that it needs is there, under its tags or without one: "tagged"
+	DownloadWork Work = "download" // brings a blob of a base into the cache: "downloaded"
+	FetchWork    Work = "fetch"    // brings a file from a URL into the cache: "fetched"
+	ReadWork     Work = "read"     // reads a layer for what is in it: "read"
+	UploadWork   Work = "upload"   // sends what a script gave to a client: "uploaded"
+)
+
+// Event tells of something that goes on in a run. What is not said to be of a kind of events is in all of a task, zero elsewhere.
 type Event struct {
-	Kind  EventKind
-	Task  int    // the same number in all events of a task
-	Name  string // "base reg.example/node:22", "layer /app", "push sha256:0123… to reg.example/app"
-	Bytes int64  // so far
-	Total int64  // -1 when it is not known
-	How   string // of an end: "built", "uploaded", "mounted", "present", "saved", "downloaded", the digest of a base, or empty
-	Err   error  // of an end that is a failure
-	At    Origin // of a warning
-	Text  string // of a warning
-	Time  time.Time
+	Kind EventKind
+	Time time.Time // of all kinds
+
+	Task int // the same number in all events of a task, from 1
+	What Work
+	// Subject is what it is done to: the reference of a base, a source or a tag; the paths of a layer in the image, the name of the archive that it is made of, or the call that makes one of others; the digest of a
+	// blob, or the paths of a layer that is sent while it grows; a URL without what may be secret; the name of data.
+	Subject string
+	Where   string        // where a push or an upload goes, without a tag; "" of other work
+	Bytes   int64         // so far; they may be fewer than before, when something is sent from its beginning again
+	Total   int64         // -1 while it is not known
+	How     string        // of an end without an error: one of those that the kind of work has
+	Digest  digest.Digest // of an end: what was found, made or sent, where that is one thing that is known by its digest
+	Err     error         // of an end without success
+	Stopped bool          // of such an end: it did not fail of its own, but the run was cancelled, or failed elsewhere
+
+	Host   string        // of waiting: the registry, as users write it
+	Reason string        // of waiting: why, in a few words without secrets, such as "503 Service Unavailable"
+	Delay  time.Duration // of waiting: how long
+	Tries  int           // of waiting: how often the request was tried; 0 when the registry has too many and all requests to it are held back
+
+	At   Origin // of a warning
+	Text string // of a warning
 }
 
-// Warn tells the user of something that is probably not meant: it goes to the events and into the report.
-func (r *Run) Warn(at Origin, text string) { r.events.warn(at, text) }
-
-// sink passes events on one at a time, and keeps the warnings.
-type sink struct {
-	f func(Event)
-
-	mu       sync.Mutex
-	next     int
-	warnings []string
-}
-
-func (s *sink) send(e Event) {
-	if s.f == nil {
-		return
+// Name says what a task is about in one line, with short digests: "base reg.example/node:22", "layer /app", "push sha256:0123456789ab to reg.example/app".
+func (e Event) Name() string {
+	subject := e.Subject
+	if dgst := digest.Digest(subject); dgst.Validate() == nil {
+		subject = short(dgst)
 	}
-	e.Time = time.Now()
-	s.f(e)
-}
-
-// warn tells the user of something that is probably not meant.
-func (s *sink) warn(at Origin, text string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.warnings = append(s.warnings, at.String()+": "+text)
-	s.send(Event{Kind: Warning, At: at, Text: text})
-}
-
-// task is one thing in flight that people like to watch.
-type task struct {
-	sink  *sink
-	event Event
-	last  time.Time
-}
-
-// progressEvery bounds how often a task tells that it moved: a terminal shows no more.
-const progressEvery = 50 * time.Millisecond
-
-func (s *sink) begin(name string, total int64) *task {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.next++
-	t := &task{sink: s, event: Event{Kind: TaskStart, Task: s.next, Name: name, Total: total}}
-	s.send(t.event)
-	return t
-}
-
-// add counts n more bytes.
-func (t *task) add(n int) {
-	t.sink.mu.Lock()
-	defer t.sink.mu.Unlock()
-	t.event.Bytes += int64(n)
-	if now := time.Now(); now.Sub(t.last) >= progressEvery {
-		t.last = now
-		t.event.Kind = TaskProgress
-		t.sink.send(t.event)
+	name := string(e.What) + " " + subject
+	if e.Where != "" {
+		name += " to " + e.Where
 	}
-}
-
-// restart says that the bytes are sent from the beginning again.
-func (t *task) restart() {
-	t.sink.mu.Lock()
-	defer t.sink.mu.Unlock()
-	t.event.Bytes = 0
-}
-
-func (t *task) end(how string, err error) {
-	t.sink.mu.Lock()
-	defer t.sink.mu.Unlock()
-	t.event.Kind, t.event.How, t.event.Err = TaskEnd, how, err
-	t.sink.send(t.event)
-}
-
-// watch lets the task count what is read through open.
-func (t *task) watch(open content.Opener) content.Opener {
-	return func(ctx context.Context) (io.ReadCloser, error) {
-		r, err := open(ctx)
-		if err != nil {
-			return nil, err
-		}
-		t.restart()
-		return &watched{r, t}, nil
-	}
-}
-
-// watchedIngester counts what is written into a store.
-type watchedIngester struct {
-	content.Ingester
-	task *task
-}
-
-// Ingest implements content.Ingester.
-func (w *watchedIngester) Ingest(ctx context.Context, mediaType string, write func(io.Writer) error) (content.Descriptor, error) {
-	return w.Ingester.Ingest(ctx, mediaType, func(dst io.Writer) error {
-		return write(io.MultiWriter(dst, w.task))
-	})
-}
-
-// Write implements io.Writer: it counts.
-func (t *task) Write(p []byte) (int, error) {
-	t.add(len(p))
-	return len(p), nil
-}
-
-type watched struct {
-	io.ReadCloser
-	task *task
-}
-
-// Verifies implements content.Verifying.
-func (w *watched) Verifies() content.Descriptor { return content.Verifies(w.ReadCloser) }
-
-// Read implements io.Reader.
-func (w *watched) Read(p []byte) (int, error) {
-	n, err := w.ReadCloser.Read(p)
-	w.task.add(n)
-	return n, err
+	return name
 }

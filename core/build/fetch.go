@@ -120,9 +120,9 @@ func (r *Run) download(ctx context.Context, address string, want content.Descrip
 			return want, nil
 		}
 	}
-	watch := r.events.begin("fetch "+redactURL(address), want.Size)
+	ctx, watch := r.events.begin(ctx, Event{What: FetchWork, Subject: redactURL(address), Total: want.Size})
 	desc, err := r.ingest(ctx, address, want, watch)
-	watch.end("fetched", err)
+	watch.end("fetched", desc.Digest, err)
 	if err != nil {
 		return content.Descriptor{}, err
 	}

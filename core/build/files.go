@@ -211,20 +211,21 @@ func (w *watchedLayers) Fetch(ctx context.Context, desc content.Descriptor) (io.
 	if r, err := w.run.engine.cache.Fetch(ctx, desc); err == nil {
 		return r, nil
 	}
-	watch := w.run.events.begin("read "+short(desc.Digest), desc.Size)
+	ctx, watch := w.run.events.begin(ctx, Event{What: ReadWork, Subject: desc.Digest.String(), Total: desc.Size})
 	open := func(ctx context.Context) (io.ReadCloser, error) { return w.src.Fetch(ctx, desc) }
 	r, err := watch.watch(open)(ctx)
 	if err != nil {
-		watch.end("", err)
+		watch.end("", "", err)
 		return nil, err
 	}
-	return &watchedToEnd{r, watch}, nil
+	return &watchedToEnd{r, watch, desc.Digest}, nil
 }
 
 // watchedToEnd ends its task when it is closed: who read enough does not read on.
 type watchedToEnd struct {
 	io.ReadCloser
-	task *task
+	task   *task
+	digest digest.Digest
 }
 
 // Verifies implements content.Verifying.
@@ -232,7 +233,7 @@ func (w *watchedToEnd) Verifies() content.Descriptor { return content.Verifies(w
 
 // Close implements io.Closer.
 func (w *watchedToEnd) Close() error {
-	w.task.end("read", nil)
+	w.task.end("read", w.digest, nil)
 	return w.ReadCloser.Close()
 }
 

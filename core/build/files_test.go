@@ -326,11 +326,11 @@ func TestLookEvents(t *testing.T) {
 	var began, ended []string
 	_, err := newEngine(t, 1).Do(t.Context(), &build.Options{Root: t.TempDir(), Events: func(e build.Event) {
 		switch {
-		case !strings.HasPrefix(e.Name, "read "):
+		case e.What != build.ReadWork:
 		case e.Kind == build.TaskStart:
-			began = append(began, e.Name)
+			began = append(began, e.Name())
 		case e.Kind == build.TaskEnd:
-			ended = append(ended, e.Name)
+			ended = append(ended, e.Name())
 		}
 	}}, func(r *build.Run) error {
 		img, err := r.Image(at("line 1"), reg.Host+"/app:v1", nil)

@@ -24,6 +24,7 @@ type Layer struct {
 	src       content.Fetcher // where the finished blob is read
 	pending   content.Pending // the blob while it is being built, or nil
 	createdBy string
+	paths     string  // in the image, of a layer that is built of files: for people
 	change    *change // nil for a layer that was there
 
 	mu     sync.Mutex
@@ -39,6 +40,14 @@ func (l *Layer) started() *Future[layer.Layer] {
 		l.future = l.begin()
 	}
 	return l.future
+}
+
+// size is that of the blob in bytes, -1 while it is not known.
+func (l *Layer) size() int64 {
+	if future := l.started(); future.Ready() && future.step.err == nil {
+		return future.value.Descriptor.Size
+	}
+	return -1
 }
 
 // Wait returns the finished layer: its descriptor and diff ID.
@@ -157,8 +166,7 @@ func (i *Image) AddFiles(at Origin, files []File, opts *layer.Options) *Layer {
 	pending := r.engine.cache.Begin(content.OCILayerGzip)
 	files = slices.Clone(files)
 	src := &builtBlob{cache: r.engine.cache}
-	l := &Layer{run: r, src: src, pending: pending, createdBy: createdBy(sources)}
-	name := "layer " + strings.Join(targets(files), " ")
+	l := &Layer{run: r, src: src, pending: pending, createdBy: createdBy(sources), paths: strings.Join(targets(files), " ")}
 	l.begin = func() *Future[layer.Layer] {
 		return async(r, at, "add_files", false, nil, func(ctx context.Context, _ *step) (built layer.Layer, e error) {
 			defer func() { pending.Abort(e) }()
@@ -168,7 +176,7 @@ func (i *Image) AddFiles(at Origin, files []File, opts *layer.Options) *Layer {
 			if err := fill(ctx, files, sources); err != nil {
 				return layer.Layer{}, err
 			}
-			m := &making{run: r, name: name, dst: pending, src: src, files: sources, opts: &o}
+			m := &making{run: r, paths: l.paths, dst: pending, src: src, files: sources, opts: &o}
 			built, e = m.inTurn(ctx, files)
 			return built, r.opts.Limits.explain(e)
 		})
@@ -220,7 +228,7 @@ func fill(ctx context.Context, files []File, sources []layer.File) error {
 // making is a layer that is about to be made of files.
 type making struct {
 	run   *Run
-	name  string // for people
+	paths string // in the image, for people
 	dst   content.Ingester
 	src   *builtBlob // which is told how to make the blob again
 	files []layer.File
@@ -264,15 +272,20 @@ func (m *making) known(ctx context.Context) (layer.Layer, bool, error) {
 	for _, msg := range odd {
 		m.opts.Warn(msg)
 	}
-	return m.unchanged(known, m.run.events.begin(m.name, -1)), true, m.note(ctx, plan)
+	ctx, watch := m.begin(ctx)
+	return m.unchanged(known, watch), true, m.note(ctx, plan)
+}
+
+func (m *making) begin(ctx context.Context) (context.Context, *task) {
+	return m.run.events.begin(ctx, Event{What: LayerWork, Subject: m.paths, Total: -1})
 }
 
 // make packs the files into a blob, unless an earlier run did and nothing has changed since.
 func (m *making) make(ctx context.Context) (layer.Layer, error) {
-	watch := m.run.events.begin(m.name, -1)
+	ctx, watch := m.begin(ctx)
 	plan, err := layer.Prepare(ctx, m.files, m.opts)
 	if err != nil {
-		watch.end("", err)
+		watch.end("", "", err)
 		return layer.Layer{}, err
 	}
 	if known, ok := plan.Known(); ok {
@@ -280,7 +293,7 @@ func (m *making) make(ctx context.Context) (layer.Layer, error) {
 	}
 	m.src.again = m.again
 	built, err := plan.Build(ctx, &watchedIngester{m.dst, watch})
-	watch.end("built", err)
+	watch.end("built", built.Descriptor.Digest, err)
 	if err != nil {
 		return layer.Layer{}, err
 	}
@@ -291,7 +304,7 @@ func (m *making) make(ctx context.Context) (layer.Layer, error) {
 func (m *making) unchanged(known layer.Layer, watch *task) layer.Layer {
 	m.src.again = m.again
 	m.run.engine.cache.Used(known.Descriptor.Digest)
-	watch.end("unchanged", nil)
+	watch.end("unchanged", known.Descriptor.Digest, nil)
 	return known
 }
 
@@ -355,9 +368,9 @@ func (r *Run) LayerFromTar(at Origin, data *Blob, diffID string) (*Layer, error)
 	}
 	l := &Layer{run: r, src: store, createdBy: call, change: &change{at: at, op: "layer_from_tar", used: true}}
 	l.future = async(r, at, "layer_from_tar", false, nil, func(ctx context.Context, _ *step) (layer.Layer, error) {
-		watch := r.events.begin("layer from "+data.Name, data.Size)
+		ctx, watch := r.events.begin(ctx, Event{What: LayerWork, Subject: data.Name, Total: data.Size})
 		built, err := layer.FromTar(ctx, store, watch.watch(data.Open), r.tarOptions(want))
-		watch.end("built", err)
+		watch.end("built", built.Descriptor.Digest, err)
 		return built, r.opts.Limits.explain(err)
 	})
 	return l, nil

@@ -329,9 +329,9 @@ type downloads struct {
 
 // Push implements content.Pusher.
 func (d *downloads) Push(ctx context.Context, desc content.Descriptor, open content.Opener) error {
-	watch := d.run.events.begin("download "+short(desc.Digest), desc.Size)
+	ctx, watch := d.run.events.begin(ctx, Event{What: DownloadWork, Subject: desc.Digest.String(), Total: desc.Size})
 	err := d.Store.Push(ctx, desc, watch.watch(open))
-	watch.end("downloaded", err)
+	watch.end("downloaded", desc.Digest, err)
 	return err
 }
 

@@ -128,6 +128,7 @@ func (e *Engine) Do(ctx context.Context, opts *Options, f func(*Run) error) (*Re
 	err = protect(func() error { return f(r) })
 	r.end(err)
 	r.group.Wait()
+	r.events.close()
 	return r.report(), r.outcome(ctx, err)
 }
 
@@ -171,7 +172,7 @@ func (e *Engine) newRun(ctx context.Context, opts *Options) (*Run, error) {
 		r.tree = r.tree.Shuffled()
 	}
 	r.opts.Limits = r.opts.Limits.withDefaults()
-	ctx, r.stop = r.opts.Limits.withTimeout(ctx)
+	ctx, r.stop = r.opts.Limits.withTimeout(registry.WithWaiting(ctx, r.events.waiting))
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
 	return r, nil
 }

@@ -276,7 +276,7 @@ func (s *save) publish(ctx context.Context, step *step, t *target, src content.F
 	if err := s.note(ctx, step, t, &saved, src, root, false); err != nil {
 		return Saved{}, err
 	}
-	return saved, content.PushMended(ctx, t.repo, src, root, data, s.tags, &content.CopyOptions{SkipForeign: s.opts.LeaveForeign})
+	return saved, t.publish(ctx, src, root, data, s.tags, &content.CopyOptions{SkipForeign: s.opts.LeaveForeign})
 }
 
 // built puts the image together while its parts are on their way.

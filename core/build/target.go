@@ -171,9 +171,9 @@ func (t *target) send(ctx context.Context, desc content.Descriptor, from []strin
 	if t.run.plan != nil {
 		return t.transfer(ctx, desc, from, open) // nothing is under way
 	}
-	watch := t.run.events.begin("push "+short(desc.Digest)+" to "+t.name, desc.Size)
+	ctx, watch := t.run.events.begin(ctx, Event{What: PushWork, Subject: desc.Digest.String(), Where: t.name, Total: desc.Size})
 	how, err := t.transfer(ctx, desc, from, watch.watch(open))
-	watch.end(how.String(), err)
+	watch.end(how.String(), desc.Digest, err)
 	return how, err
 }
 
@@ -190,6 +190,21 @@ func (t *target) copy(ctx context.Context, src content.Fetcher, root content.Des
 	if failed := t.failed.error(); failed != nil && ctx.Err() == nil {
 		return failed
 	}
+	return err
+}
+
+// publish sends a document whose needs are here, under its tags.
+func (t *target) publish(ctx context.Context, src content.Fetcher, root content.Descriptor, data []byte, tags []string, opts *content.CopyOptions) error {
+	if t.run.plan != nil {
+		return content.PushMended(ctx, t.repo, src, root, data, tags, opts) // nothing is under way
+	}
+	subject := t.name + "@" + short(root.Digest)
+	if len(tags) > 0 {
+		subject = t.name + ":" + strings.Join(tags, ",")
+	}
+	ctx, watch := t.run.events.begin(ctx, Event{What: TagWork, Subject: subject, Total: -1})
+	err := content.PushMended(ctx, t.repo, src, root, data, tags, opts)
+	watch.end("tagged", root.Digest, err)
 	return err
 }
 
@@ -286,9 +301,10 @@ func (t *target) place(ctx context.Context, l *Layer, built layer.Layer) (conten
 // stream sends a layer that is being built. One repository of a registry is enough: the others mount it afterwards.
 func (t *target) stream(ctx context.Context, streamer content.Streamer, l *Layer) error {
 	_, err := t.run.flights.do(ctx, flightKey{t.registry, l.pending}, func() error {
-		watch := t.run.events.begin("push layer to "+t.name, -1)
+		ctx, watch := t.run.events.begin(ctx, Event{What: PushWork, Subject: l.paths, Where: t.name, Total: -1})
+		watch.total = l.size
 		desc, err := streamer.PushPending(ctx, content.OCILayerGzip, &watchedPending{l.pending, watch})
-		watch.end(content.Uploaded.String(), err)
+		watch.end(content.Uploaded.String(), desc.Digest, err)
 		if err != nil {
 			return err
 		}

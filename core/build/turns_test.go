@@ -23,7 +23,7 @@ type outcomes struct {
 }
 
 func (o *outcomes) event(e build.Event) {
-	if e.Kind != build.TaskEnd || !strings.HasPrefix(e.Name, "layer ") {
+	if e.Kind != build.TaskEnd || e.What != build.LayerWork {
 		return
 	}
 	o.mu.Lock()
@@ -31,7 +31,7 @@ func (o *outcomes) event(e build.Event) {
 	if o.count == nil {
 		o.count = map[string]int{}
 	}
-	o.count[e.Name+": "+e.How]++
+	o.count[e.Name()+": "+e.How]++
 }
 
 // images saves n images into layouts, each with the same calls for the same files, in a run of e. One of the directories has a file with a size of its own.

@@ -1,7 +1,8 @@
-// Package progress shows what goes on in a run: bars on a terminal, lines elsewhere, or only what is wrong.
+// Package progress shows what goes on in a run: bars on a terminal, lines elsewhere, objects for programs, or only what is wrong.
 //
-// All three are a [Display]. The tty display draws the tasks that are under way as often as a person can follow, in rows that it computes itself from a
-// [board]; mpb keeps them at the bottom of the terminal, below what scripts print. The plain display writes lines that are kept: few and whole.
+// All of them are a [Display]. The tty display draws the tasks that are under way as often as a person can follow, in rows that it computes itself from a
+// [board]; mpb keeps them at the bottom of the terminal, below what scripts print. The plain display writes lines that are kept: few and whole. The json display
+// writes every event, as docs/progress.md has it.
 package progress
 
 import (
@@ -19,8 +20,8 @@ type Kind int
 
 // The kinds of lines.
 const (
-	Print   Kind = iota // a script said it
-	Warning             // something is probably not meant
+	Notice  Kind = iota // users should know it
+	Warning             // something is probably not meant; "warning: " is put in front of it where people read
 	Summary             // what was done
 )
 
@@ -28,13 +29,18 @@ const (
 type Display interface {
 	// Event takes an event of a run.
 	Event(e build.Event)
+	// Print shows what a script printed, at a place in it: one line or more, without the last newline.
+	Print(at, text string)
 	// Line shows a text of one or more lines, without its last newline. It works after Close too.
 	Line(text string, kind Kind)
-	// Close ends what moves; everything that was given to Line before is written when it returns.
+	// Close ends what moves; everything that was given to Line and Print before is written when it returns.
 	Close()
 }
 
-// Choose makes "tty", "plain" or "quiet" of a mode that may be "auto": bars if w is a terminal that can move its cursor and no machine reads along.
+// Modes are those of [New], and auto.
+func Modes() []string { return []string{"auto", "tty", "plain", "json", "quiet"} }
+
+// Choose makes "tty", "plain", "json" or "quiet" of a mode that may be "auto": bars if w is a terminal that can move its cursor and no machine reads along.
 func Choose(mode string, w io.Writer) string {
 	if mode != "auto" {
 		return mode
@@ -51,6 +57,8 @@ func New(w io.Writer, mode string) Display {
 	switch mode {
 	case "tty":
 		return newTTY(w)
+	case "json":
+		return newJSON(w)
 	case "quiet":
 		return &quiet{w: lines{w: w}}
 	}
@@ -60,9 +68,17 @@ func New(w io.Writer, mode string) Display {
 // warning is the text of an event of that kind.
 func warning(e build.Event) string {
 	if e.At == nil {
-		return "warning: " + e.Text
+		return e.Text
 	}
-	return "warning: " + e.At.String() + ": " + e.Text
+	return e.At.String() + ": " + e.Text
+}
+
+// forPeople puts in front of a text what it is, unless that is plain.
+func forPeople(text string, kind Kind) string {
+	if kind == Warning {
+		return "warning: " + text
+	}
+	return text
 }
 
 // quiet shows what scripts print and warnings, and nothing of what goes on.
@@ -71,14 +87,17 @@ type quiet struct{ w lines }
 // Event implements Display.
 func (q *quiet) Event(e build.Event) {
 	if e.Kind == build.Warning {
-		q.w.write(warning(e))
+		q.Line(warning(e), Warning)
 	}
 }
+
+// Print implements Display.
+func (q *quiet) Print(at, text string) { q.w.write(at + ": " + text) }
 
 // Line implements Display.
 func (q *quiet) Line(text string, kind Kind) {
 	if kind != Summary {
-		q.w.write(text)
+		q.w.write(forPeople(text, kind))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/mattn/go-runewidth"
+	"github.com/opencontainers/go-digest"
 	"golang.org/x/term"
 )
 
@@ -47,6 +48,21 @@ func printable(s string) string {
 // oneLine is printable for names.
 func oneLine(s string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(printable(s), "\n", `\n`), "\t", `\t`)
+}
+
+// cutStart makes s no wider than width, with an ellipsis in the place of its start: the end of a path tells more.
+func cutStart(s string, width int) string {
+	return (&runewidth.Condition{StrictEmojiNeutral: true}).TruncatePrefix(s, width, "…")
+}
+
+// cutMiddle makes s no wider than width, with an ellipsis in its middle and more of its end than of its start.
+func cutMiddle(s string, width int) string {
+	c := runewidth.Condition{StrictEmojiNeutral: true}
+	if c.StringWidth(s) <= width {
+		return s
+	}
+	start := c.Truncate(s, max(width/3, 1), "")
+	return start + c.TruncatePrefix(s, width-c.StringWidth(start), "…")
 }
 
 // fit makes s exactly as wide as width, with an ellipsis where it is cut.
@@ -94,6 +110,12 @@ func Size(n int64) string {
 		}
 	}
 	return ""
+}
+
+// Digest is enough of a digest to tell it from others.
+func Digest(dgst digest.Digest) string {
+	const shown = len("sha256:") + 12
+	return string(dgst[:min(len(dgst), shown)])
 }
 
 // Duration is a time for people: "0.3s", "12s", "3m20s".

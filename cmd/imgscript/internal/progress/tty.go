@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/vbauerster/cupwriter"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
@@ -32,7 +31,7 @@ type tty struct {
 
 func newTTY(w io.Writer) *tty {
 	t := &tty{out: lines{w: w}, height: heightOf(w), board: board{start: time.Now()}}
-	t.progress = mpb.New(mpb.WithConsoleWriter(console{cupwriter.New(w, true)}), mpb.WithAutoRefresh(), mpb.WithRefreshRate(100*time.Millisecond))
+	t.progress = mpb.New(mpb.WithConsoleWriter(newConsole(w)), mpb.WithAutoRefresh(), mpb.WithRefreshRate(100*time.Millisecond))
 	var above []mpb.BarFiller
 	for i := range maxRows - 1 {
 		above = append(above, mpb.BarFillerFunc(func(w io.Writer, stat decor.Statistics) error { return t.draw(w, i+1, stat) }))
@@ -48,7 +47,7 @@ func (t *tty) draw(w io.Writer, i int, stat decor.Statistics) error {
 	defer t.mu.Unlock()
 	if i == maxRows-1 {
 		// One row is the cursor's. One above is left alone: tmux keeps in its history what is erased from the top of the screen on.
-		t.frame = t.board.rows(time.Now(), stat.AvailableWidth-1, min(t.height()-2, maxRows))
+		t.frame = t.board.draw(time.Now(), stat.AvailableWidth-1, min(t.height()-2, maxRows))
 	}
 	if i >= len(t.frame) {
 		return nil // mpb does not count a row without a byte
@@ -72,8 +71,20 @@ func (t *tty) Event(e build.Event) {
 	t.board.event(e)
 }
 
+// Print implements Display: above the board.
+func (t *tty) Print(at, text string) { t.above(at + ": " + text) }
+
 // Line implements Display: above the board.
-func (t *tty) Line(text string, _ Kind) {
+func (t *tty) Line(text string, kind Kind) {
+	if kind == Summary {
+		t.mu.Lock()
+		text = t.board.sumUp(text)
+		t.mu.Unlock()
+	}
+	t.above(forPeople(text, kind))
+}
+
+func (t *tty) above(text string) {
 	if _, err := t.progress.Write([]byte(printable(text) + "\n")); err != nil {
 		t.out.write(text) // the board is gone
 	}
@@ -96,25 +107,6 @@ func heightOf(w io.Writer) func() int {
 		}
 		return 24
 	}
-}
-
-// console is a terminal that mpb (v8.16) gets along with.
-type console struct{ *cupwriter.Writer }
-
-// Flush implements mpb.ConsoleWriter. What is left in the buffer moves the cursor up before the next frame: from the left edge, where it need not be, since a
-// terminal shows the ^C of whoever types it.
-func (c console) Flush(lines int) error {
-	err := c.Writer.Flush(lines)
-	up := c.Writer.String()
-	c.Writer.Reset()
-	c.Writer.WriteString("\r" + up)
-	return err
-}
-
-// GetTermSize implements mpb.ConsoleWriter. It claims to be high enough: of rows beyond the height mpb would lose count, and the board keeps to the real one.
-func (c console) GetTermSize() (width, height int, err error) {
-	width, _, err = c.Writer.GetTermSize()
-	return width, maxRows + 1, err
 }
 
 type builder struct{ mpb.BarFiller }
