@@ -38,10 +38,10 @@ func runProgram(t *testing.T, b block) {
 	}
 }
 
-// runCommands runs what is cheap and ours of a block's lines, and checks the rest. What a text block behind it shows is what they print.
-func runCommands(t *testing.T, b block) {
+// runCommands runs what is cheap and ours of a block's lines, by the program that was built, and checks the rest. What a text block behind it shows is what they print.
+func runCommands(t *testing.T, b block, program string) {
 	if b.next != "" {
-		if got := printed(t, b.text); got != b.next {
+		if got := printed(t, b.text, program); got != b.next {
 			t.Errorf("got:\n%s\nwant:\n%s", got, b.next)
 		}
 		return
@@ -55,7 +55,7 @@ func runCommands(t *testing.T, b block) {
 		case strings.HasPrefix(line, "go run ./cmd/imgscript "):
 			command(t, ".", words[0], words[1:]...)
 		case words[0] == "imgscript": // --help checks the flags that stand before it
-			command(t, ".", "go", append(append([]string{"run", "./cmd/imgscript"}, words[1:]...), "--help")...)
+			command(t, ".", program, append(words[1:], "--help")...)
 		case words[0] == "go":
 			checkGo(t, words[1:])
 		case words[0] == "bash":
@@ -67,12 +67,14 @@ func runCommands(t *testing.T, b block) {
 }
 
 // printed is what commands of the program print on a machine with the files of testdata/home.txtar. One with 2>&1 behind it fails, and prints its error.
-func printed(t *testing.T, lines string) string {
+func printed(t *testing.T, lines, program string) string {
 	t.Helper()
 	dir := t.TempDir()
 	unpack(t, dir, archive(t, "testdata/home.txtar"), 0o700)
-	program := filepath.Join(dir, "bin", "imgscript")
-	command(t, ".", "go", "build", "-o", program, "./cmd/imgscript")
+	installed := filepath.Join(dir, "bin", "imgscript")
+	if err := os.Link(program, installed); err != nil {
+		t.Fatal(err)
+	}
 	var out strings.Builder
 	for line := range strings.Lines(lines) {
 		words := strings.Fields(line)
@@ -84,7 +86,7 @@ func printed(t *testing.T, lines string) string {
 		if fails {
 			words = words[:last]
 		}
-		cmd := exec.Command(program, words[1:]...)
+		cmd := exec.Command(installed, words[1:]...)
 		cmd.Dir, cmd.Stdout = dir, &out
 		if fails {
 			cmd.Stderr = &out

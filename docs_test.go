@@ -60,10 +60,15 @@ func blocks(t *testing.T, file string) []block {
 // TestDocuments runs every block of code in the documents: scripts (python) against a registry, programs (go), and those commands (sh) that are cheap
 // and ours; of the others it checks that what they name exists. Those in YAML are registry configurations. A block is compared with the text block right behind it.
 func TestDocuments(t *testing.T) {
-	kinds := map[string]func(*testing.T, block){"python": runScript, "go": runProgram, "sh": runCommands, "yaml": parseConfig, "text": func(*testing.T, block) {}}
+	program := filepath.Join(t.TempDir(), "imgscript")
+	command(t, ".", "go", "build", "-o", program, "./cmd/imgscript")
+	kinds := map[string]func(*testing.T, block){
+		"python": runScript, "go": runProgram, "sh": func(t *testing.T, b block) { runCommands(t, b, program) }, "yaml": parseConfig, "text": func(*testing.T, block) {},
+	}
 	for _, file := range documents(t) {
 		for _, b := range blocks(t, file) {
 			t.Run(fmt.Sprintf("%s:%d", b.file, b.line), func(t *testing.T) {
+				t.Parallel()
 				run, ok := kinds[b.lang]
 				switch {
 				case ok:

@@ -51,10 +51,7 @@ func cmdInterrupt(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: interrupt [-twice] [-term] REGISTRY ARGUMENT…")
 	}
 	server := registryOf(ts, args[0])
-	self, err := os.Executable()
-	ts.Check(err)
-	cmd := exec.Command(self, args[1:]...)
-	cmd.Args[0] = "imgscript"
+	cmd := exec.Command("imgscript", args[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = ts.Getenv("WORK"), ts.Stdout(), ts.Stderr()
 	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+ts.Getenv("XDG_CACHE_HOME"), "HOME="+ts.Getenv("HOME"))
 	before := len(server.Requests())

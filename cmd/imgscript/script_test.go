@@ -2,8 +2,11 @@ package main
 
 import (
 	"flag"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -11,8 +14,33 @@ import (
 	"github.com/imgscript/imgscript/core/registry/registrytest"
 )
 
+// TestMain builds the program and puts it into the PATH. It is not the test's own binary in another role: that begins with what the registry of the tests needs, which under the
+// race detector takes longer than most of what the program then does.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"imgscript": main})
+	dir, err := os.MkdirTemp("", "imgscript-test-")
+	code := 1
+	if err == nil {
+		err = install(dir)
+	}
+	if err == nil {
+		code = m.Run()
+	} else {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// install builds the program into a directory and puts that in front of the PATH.
+func install(dir string) error {
+	args := []string{"build", "-o", filepath.Join(dir, "imgscript"), "."}
+	if raceDetector == 1 {
+		args = slices.Insert(args, 1, "-race")
+	}
+	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return os.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
 }
 
 var updateScripts = flag.Bool("update", false, "write the files that outputs are compared with anew")

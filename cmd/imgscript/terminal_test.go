@@ -44,12 +44,11 @@ func newTerminal(t *testing.T, home string, args ...string) *terminal {
 	if err := pty.Setsize(user, &pty.Winsize{Rows: 24, Cols: columns}); err != nil {
 		t.Fatal(err)
 	}
-	self, err := os.Executable()
+	self, err := exec.LookPath("imgscript")
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(self, args...)
-	cmd.Args[0] = "imgscript"
 	cmd.Env = append(os.Environ(), "HOME="+home, "DOCKER_CONFIG=", "PATH=/nonexistent")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = other, other, other
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
