@@ -94,11 +94,11 @@ func (r *Run) compressLayer(ctx context.Context, src content.Fetcher, l image.La
 		var watch *task // nil of what was done before
 		opts.DiffID, opts.Workers = l.DiffID, r.engine.workers
 		made, err := layer.CompressTar(ctx, store, func(ctx context.Context) (io.ReadCloser, error) {
-			watch = r.events.begin("compress "+short(l.Digest), l.Size)
+			ctx, watch = r.events.begin(ctx, Event{What: CompressWork, Subject: l.Digest.String(), Total: l.Size})
 			return watch.watch(open)(ctx)
 		}, &opts)
 		if watch != nil {
-			watch.end("built", err)
+			watch.end("built", made.Descriptor.Digest, err)
 		}
 		return made, err
 	}

@@ -164,7 +164,7 @@ func TestCompressedOnce(t *testing.T) {
 		t.Helper()
 		how = nil
 		opts := &build.Options{Root: root, Events: func(e build.Event) {
-			if strings.HasPrefix(e.Name, "compress ") && e.Kind == build.TaskEnd {
+			if e.What == build.CompressWork && e.Kind == build.TaskEnd {
 				how = append(how, e.How)
 			}
 		}}
@@ -199,7 +199,7 @@ func TestOnlyTheBaseIsCompressed(t *testing.T) {
 	root, _ := saveRoot(t)
 	compressed := 0
 	opts := &build.Options{Root: root, Events: func(e build.Event) {
-		if strings.HasPrefix(e.Name, "compress ") && e.Kind == build.TaskEnd {
+		if e.What == build.CompressWork && e.Kind == build.TaskEnd {
 			compressed++
 		}
 	}}

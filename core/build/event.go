@@ -31,6 +31,7 @@ const (
 	DownloadWork Work = "download" // brings a blob of a base into the cache: "downloaded"
 	FetchWork    Work = "fetch"    // brings a file from a URL into the cache: "fetched"
 	ReadWork     Work = "read"     // reads a layer for what is in it: "read"
+	CompressWork Work = "compress" // compresses a layer that Docker stored as it is, for a registry: "built"
 	UploadWork   Work = "upload"   // sends what a script gave to a client: "uploaded"
 )
 

@@ -19,7 +19,7 @@ import (
 var hows = map[build.Work][]string{
 	build.BaseWork: {"found"}, build.SourceWork: {"found"}, build.LayerWork: {"built", "unchanged"}, build.PushWork: {"uploaded", "mounted", "present"},
 	build.TagWork: {"tagged"}, build.DownloadWork: {"downloaded"}, build.FetchWork: {"fetched"}, build.UploadWork: {"uploaded"},
-	build.ReadWork: {"read"},
+	build.ReadWork: {"read"}, build.CompressWork: {"built"},
 }
 
 // listener takes the events of a run, and complains of those that break a promise.
