@@ -45,7 +45,13 @@ func runScript(t *testing.T, b block) {
 	case distant.MatchString(b.text):
 		text = "def unused():\n    " + strings.ReplaceAll(text, "\n", "\n    ") + "pass\n"
 	}
-	err := execScript(t, text, secretName.FindAllStringSubmatch(b.text, -1))
+	var in http.RoundTripper
+	if b.file == cookbook {
+		in = newStock(t)
+	} else {
+		in = newWorld(t)
+	}
+	err := execScript(t, directory(t), in, text, func(line string) { t.Log(line) })
 	var failed *starlib.Error
 	switch {
 	case err == nil && b.next != "":
@@ -55,27 +61,40 @@ func runScript(t *testing.T, b block) {
 	}
 }
 
-func execScript(t *testing.T, text string, names [][]string) error {
+// vars are the values of variables that have no other: of --var, which scripts ask for.
+var vars = map[string]string{"commit": "4f2c9d1", "version": "v1.4.2"}
+
+var varName = regexp.MustCompile(`var\("(\w+)"\)`)
+
+// execScript runs a script in a directory, with the secrets that it asks for. What it prints is given to print.
+func execScript(t *testing.T, dir string, transport http.RoundTripper, text string, print func(line string)) error {
 	t.Helper()
 	secrets := map[string]func(context.Context) ([]byte, error){}
-	for _, m := range names {
+	for _, m := range secretName.FindAllStringSubmatch(text, -1) {
 		secrets[m[1]] = func(context.Context) ([]byte, error) { return []byte("s3cret"), nil }
 	}
-	return execOver(t, text, secrets, newWorld(t))
+	return execute(t, text, transport, starlib.Options{Root: dir, Secrets: secrets, Print: func(_ syntax.Position, line string) { print(line) }})
 }
 
 // execOver runs a script whose requests go over a transport.
 func execOver(t *testing.T, text string, secrets map[string]func(context.Context) ([]byte, error), transport http.RoundTripper) error {
+	t.Helper()
+	return execute(t, text, transport, starlib.Options{Root: directory(t), Secrets: secrets, Print: func(_ syntax.Position, line string) { t.Log(line) }})
+}
+
+// execute runs a script with an engine of its own and the variables that it asks for.
+func execute(t *testing.T, text string, transport http.RoundTripper, opts starlib.Options) error {
 	t.Helper()
 	engine, err := build.NewEngine(&build.EngineOptions{Keychain: auth.Chain(), Transport: transport})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer engine.Close()
-	rt, err := starlib.New(&starlib.Options{
-		Root: directory(t), Engine: engine, Secrets: secrets, Vars: map[string]string{},
-		Print: func(_ syntax.Position, line string) { t.Log(line) },
-	})
+	opts.Engine, opts.Vars = engine, map[string]string{}
+	for _, m := range varName.FindAllStringSubmatch(text, -1) {
+		opts.Vars[m[1]] = vars[m[1]]
+	}
+	rt, err := starlib.New(&opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +136,7 @@ func directory(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	files := archive(t, "testdata/docs.txtar")
-	for _, name := range []string{"rootfs.tar.gz", "layer.tar.gz"} {
+	for _, name := range []string{"rootfs.tar.gz", "layer.tar.gz", "more.tar.gz"} {
 		files = append(files, txtar.File{Name: name, Data: tarball(t, name)})
 	}
 	unpack(t, dir, files, 0o644)

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/imgscript/imgscript/docs/doctest"
 )
 
 // block is a fenced block of code of a document.
@@ -39,20 +41,12 @@ func read(t *testing.T, file string) string {
 	return string(data)
 }
 
-var fence = regexp.MustCompile("(?ms)^```([^\n]*)\n(.*?)^```$")
-
 // blocks lists the blocks of a document.
 func blocks(t *testing.T, file string) []block {
 	t.Helper()
-	text := read(t, file)
 	var list []block
-	end := 0
-	for _, m := range fence.FindAllStringSubmatchIndex(text, -1) {
-		b := block{file: file, line: 1 + strings.Count(text[:m[0]], "\n"), lang: text[m[2]:m[3]], text: text[m[4]:m[5]]}
-		if n := len(list); n > 0 && b.lang == "text" && strings.TrimSpace(text[end:m[0]]) == "" {
-			list[n-1].next = b.text
-		}
-		list, end = append(list, b), m[1]
+	for _, b := range doctest.Blocks(read(t, file)) {
+		list = append(list, block{file: file, line: b.Line, lang: b.Lang, text: b.Text, next: b.Next})
 	}
 	return list
 }

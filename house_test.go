@@ -44,6 +44,7 @@ var arrows = []struct {
 	// What tests share.
 	{"core/content/contenttest", []string{"core/content"}},
 	{"core/registry/registrytest", []string{"core/content"}},
+	{"docs/doctest", nil},
 	{"bench", nil}, // what it measures, it runs
 	{"e2e", nil},
 	{"examples", nil},
