@@ -54,6 +54,7 @@ func runCommands(t *testing.T, b block, program string) {
 		switch {
 		case strings.HasPrefix(line, "go run ./cmd/imgscript "):
 			command(t, ".", words[0], words[1:]...)
+		case words[0] == "crane" && b.file == comingFrom: // TestComingFromCrane runs it
 		case words[0] == "imgscript": // --help checks the flags that stand before it
 			command(t, ".", program, append(words[1:], "--help")...)
 		case words[0] == "go":

@@ -46,7 +46,7 @@ func runScript(t *testing.T, b block) {
 		text = "def unused():\n    " + strings.ReplaceAll(text, "\n", "\n    ") + "pass\n"
 	}
 	var in http.RoundTripper
-	if b.file == cookbook {
+	if b.file == cookbook || b.file == comingFrom {
 		in = newStock(t)
 	} else {
 		in = newWorld(t)
