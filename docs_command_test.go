@@ -100,6 +100,14 @@ func printed(t *testing.T, lines, program string) string {
 	return strings.ReplaceAll(out.String(), dir, "")
 }
 
+// buildProgram builds the program of this project and returns its path.
+func buildProgram(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "imgscript")
+	command(t, ".", "go", "build", "-o", program, "./cmd/imgscript")
+	return program
+}
+
 // checkGo checks that the packages of a go command exist.
 func checkGo(t *testing.T, args []string) {
 	t.Helper()

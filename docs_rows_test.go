@@ -18,7 +18,7 @@ const frame = `img = image("reg.example.com/app:v1", "reg.example.com/app:v2")` 
 
 // TestComingFrom runs our side of every row of its tables, each for itself: scripts as blocks are run and checked, commands with --help.
 func TestComingFrom(t *testing.T) {
-	program, rows := buildProgram(t, t.TempDir()), 0
+	program, rows := buildProgram(t), 0
 	for _, row := range doctest.Rows(read(t, comingFrom)) {
 		if row.Ours == "" {
 			continue

@@ -54,8 +54,7 @@ func blocks(t *testing.T, file string) []block {
 // TestDocuments runs every block of code in the documents: scripts (python) against a registry, programs (go), and those commands (sh) that are cheap
 // and ours; of the others it checks that what they name exists. Those in YAML are registry configurations. A block is compared with the text block right behind it.
 func TestDocuments(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "imgscript")
-	command(t, ".", "go", "build", "-o", program, "./cmd/imgscript")
+	program := buildProgram(t)
 	kinds := map[string]func(*testing.T, block){
 		"python": runScript, "go": runProgram, "sh": func(t *testing.T, b block) { runCommands(t, b, program) }, "yaml": parseConfig, "text": func(*testing.T, block) {},
 	}
