@@ -174,16 +174,19 @@ func (c *counting) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// daemonHistory: docker history shows for each layer what made it, the latest first.
+// daemonHistory: docker history shows for each layer what made it, the latest first, and docker inspect what the config says.
 func daemonHistory(t *testing.T, w *world) {
 	w.write("app/index.js", "index\n")
-	w.run("img = image('scratch', REG + '/base:v1')\nimg.add_files({'/etc/motd': custom_file('hello')})\nimg.save()\n")
+	w.run(configuredBase)
 	w.run(strings.Replace(strings.Replace(configured, `REG + "/app:v1"`, `"docker-daemon:app:v1"`, 1), `data["os.version"], data["os.features"], data["variant"] = "1.2", ["x"], "v2"`, "", 1))
 	var want strings.Builder
 	for i := range layerCalls {
 		want.WriteString(layerCalls[len(layerCalls)-1-i] + "\n")
 	}
 	equal(t, "history", w.docker("history", "--no-trunc", "--format", "{{.CreatedBy}}", "app:v1"), want.String())
+	var config map[string]any
+	decode(t, w.docker("image", "inspect", "--format", "{{json .Config}}", "app:v1"), &config)
+	wantFields(t, "docker", config, "{"+ociFields+dockerFields+"}")
 }
 
 // healthcheck is one as Docker shows it.
