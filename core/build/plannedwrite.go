@@ -208,7 +208,7 @@ func (a another) based(ctx context.Context, p image.Platform, into map[digest.Di
 		return err
 	}
 	for _, l := range img.Layers() {
-		into[l.Digest] = a.image.base.ref.String()
+		into[l.DiffID] = a.image.base.ref.String()
 	}
 	return nil
 }
