@@ -30,7 +30,7 @@ func TestLookUsage(t *testing.T) {
 		{[]string{"export", "app:v1", dir + "/no/such.tar"}, `error: imgscript export: /.*/no/such.tar: no such file or directory\n`},
 		{[]string{"ls", "app", "--platform", "linux"}, `error: --platform "linux": want OS/ARCHITECTURE or .*\n`},
 		{[]string{"ls", "app", "--platform", ""}, `error: --platform "": want OS/ARCHITECTURE or .*\n`},
-		{[]string{"cat", "app:/x", "--progress", "much"}, `error: --progress "much": want auto, tty, plain or quiet\n`},
+		{[]string{"cat", "app:/x", "--progress", "much"}, `error: --progress "much": want auto, tty, plain, json or quiet\n`},
 		{[]string{"export", "app", "--error-format", "xml"}, `error: --error-format "xml": want text or json\n`},
 		{[]string{"ls", "app", "--no-cache", "--cache-dir", "x"}, `error: --no-cache and --cache-dir contradict each other: give one\n`},
 		{[]string{"ls", "app", "--insecure-registry", ""}, `error: --insecure-registry "": want a host, .*\n`},
