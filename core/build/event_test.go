@@ -268,7 +268,7 @@ func TestWaitingIsTold(t *testing.T) {
 		reason string
 		tries  int
 	}{
-		{"base", registrytest.Fault{Class: registrytest.ClassManifest, Method: http.MethodGet, Status: 503}, build.BaseWork, "503 Service Unavailable", 1},
+		{"base", registrytest.Fault{Class: registrytest.ClassManifest, Match: "/base/", Method: http.MethodGet, Status: 503}, build.BaseWork, "503 Service Unavailable", 1},
 		{"push", registrytest.Fault{Class: registrytest.ClassUpload, Status: 502}, build.PushWork, "502 Bad Gateway", 1},
 		{"tag", registrytest.Fault{Class: registrytest.ClassManifest, Method: http.MethodPut, Status: 500}, build.TagWork, "500 Internal Server Error", 1},
 		{"client", registrytest.Fault{Class: registrytest.ClassTags, Status: 504}, "", "504 Gateway Timeout", 1},

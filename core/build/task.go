@@ -157,7 +157,9 @@ func (t *task) end(how string, dgst digest.Digest, err error) {
 	} else {
 		t.event.Err, t.event.Stopped = err, t.stopped()
 	}
-	t.measure()
+	if t.measure(); t.event.Total < 0 && t.total != nil && err == nil {
+		t.event.Total = t.event.Bytes // all is there, before anybody else knows how much that is
+	}
 	t.tell(TaskEnd)
 	delete(t.sink.open, t.event.Task)
 }
