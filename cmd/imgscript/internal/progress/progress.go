@@ -8,6 +8,7 @@ package progress
 import (
 	"io"
 	"os"
+	"runtime"
 	"time"
 
 	"golang.org/x/term"
@@ -40,13 +41,14 @@ type Display interface {
 // Modes are those of [New], and auto.
 func Modes() []string { return []string{"auto", "tty", "plain", "json", "quiet"} }
 
-// Choose makes "tty", "plain", "json" or "quiet" of a mode that may be "auto": bars if w is a terminal that can move its cursor and no machine reads along.
+// Choose makes "tty", "plain", "json" or "quiet" of a mode that may be "auto": bars if w is a terminal that can move its cursor and no machine reads along. Those of Windows
+// would have to be asked first.
 func Choose(mode string, w io.Writer) string {
 	if mode != "auto" {
 		return mode
 	}
 	f, ok := w.(*os.File)
-	if ok && os.Getenv("TERM") != "dumb" && os.Getenv("CI") == "" && term.IsTerminal(int(f.Fd())) {
+	if ok && runtime.GOOS != "windows" && os.Getenv("TERM") != "dumb" && os.Getenv("CI") == "" && term.IsTerminal(int(f.Fd())) {
 		return "tty"
 	}
 	return "plain"
