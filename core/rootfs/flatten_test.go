@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -160,12 +161,16 @@ func readFile(t *testing.T, tree *rootfs.Tree, name string) string {
 // readLog remembers what is read.
 type readLog struct {
 	content.Fetcher
+
+	mu    sync.Mutex
 	reads []content.Descriptor
 }
 
 // Fetch implements content.Fetcher.
 func (c *readLog) Fetch(ctx context.Context, desc content.Descriptor) (io.ReadCloser, error) {
+	c.mu.Lock()
 	c.reads = append(c.reads, desc)
+	c.mu.Unlock()
 	return c.Fetcher.Fetch(ctx, desc)
 }
 
