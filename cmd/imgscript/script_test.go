@@ -58,6 +58,9 @@ func TestScript(t *testing.T) {
 				"GOOGLE_APPLICATION_CREDENTIALS=", "TMPDIR="+filepath.Join(env.WorkDir, ".tmp"))
 			env.Values[registriesKey{}] = &registries{t: env.T().(testing.TB)}
 			env.Values[proxiesKey{}] = map[string]*registrytest.Proxy{}
+			if raceDetector == 1 { // which else has each program wait for a second when it ends
+				env.Vars = append(env.Vars, "GORACE=atexit_sleep_ms=10")
+			}
 			return os.MkdirAll(filepath.Join(env.WorkDir, ".tmp"), 0o700)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
