@@ -162,6 +162,15 @@ func checkCase(config []byte) error {
 	return nil
 }
 
+// objects are the manifest and the config, to be edited.
+func (img *Image) objects() (manifest, config *object, err error) {
+	if manifest, err = parseObject(img.manifest); err != nil {
+		return nil, nil, err
+	}
+	config, err = parseObject(img.config)
+	return manifest, config, err
+}
+
 // edit makes the image that f makes of the manifest and the config. It gets the config's digest and size into the manifest, and a mediaType
 // into an OCI one that lacks it. When f changes no value, the result is img itself; when it changes none of the config's, the config
 // keeps its bytes.
@@ -169,11 +178,7 @@ func (img *Image) edit(f func(manifest, config *object) error) (*Image, error) {
 	if img.config == nil {
 		return nil, img.noImage(img.doc.Config.MediaType)
 	}
-	manifest, err := parseObject(img.manifest)
-	if err != nil {
-		return nil, err
-	}
-	config, err := parseObject(img.config)
+	manifest, config, err := img.objects()
 	if err != nil {
 		return nil, err
 	}

@@ -48,11 +48,7 @@ func (img *Image) listsAs(f Format) (*lists, error) {
 	if img.config == nil {
 		return nil, fmt.Errorf("take the layers of %s: %w: it is a %q", img.desc.Digest, ErrArtifact, img.doc.Config.MediaType)
 	}
-	manifest, err := parseObject(img.manifest)
-	if err != nil {
-		return nil, err
-	}
-	config, err := parseObject(img.config)
+	manifest, config, err := img.objects()
 	if err != nil {
 		return nil, err
 	}
