@@ -160,11 +160,7 @@ func (g *gathered) document(ctx context.Context, src content.Fetcher, desc conte
 		if !content.IsDocument(d.MediaType) {
 			continue
 		}
-		data, err := content.ReadAll(ctx, src, d)
-		if err != nil {
-			return err
-		}
-		doc, err := content.ParseDocument(d.MediaType, data)
+		doc, _, err := content.FetchDocument(ctx, src, d)
 		if err != nil {
 			return err
 		}

@@ -83,11 +83,7 @@ func (t *target) planned(ctx context.Context, src content.Fetcher, root content.
 	}
 	for _, desc := range documents {
 		platform = platformOf(desc)
-		data, err := content.ReadAll(ctx, src, desc)
-		if err != nil {
-			return nil, err
-		}
-		doc, err := content.ParseDocument(desc.MediaType, data)
+		doc, _, err := content.FetchDocument(ctx, src, desc)
 		if err != nil {
 			return nil, err
 		}

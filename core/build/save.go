@@ -322,11 +322,7 @@ func (s *save) result(ctx context.Context, t *target, src content.Fetcher, desc 
 
 // add counts a document and what is below it; each blob once.
 func (s *Saved) add(ctx context.Context, r *Run, src content.Fetcher, desc content.Descriptor, seen map[digest.Digest]bool) error {
-	data, err := content.ReadAll(ctx, src, desc)
-	if err != nil {
-		return err
-	}
-	doc, err := content.ParseDocument(desc.MediaType, data)
+	doc, _, err := content.FetchDocument(ctx, src, desc)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package content
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -255,4 +256,14 @@ func checkSpelling(key []byte) error {
 		}
 	}
 	return nil
+}
+
+// FetchDocument fetches a manifest or an index and reads it, and returns its text too. Errors are those of [ReadAll] and of [ParseDocument].
+func FetchDocument(ctx context.Context, src Fetcher, desc Descriptor) (*Document, []byte, error) {
+	data, err := ReadAll(ctx, src, desc)
+	if err != nil {
+		return nil, nil, err
+	}
+	doc, err := ParseDocument(desc.MediaType, data)
+	return doc, data, err
 }

@@ -29,11 +29,7 @@ func Find(ctx context.Context, src content.Fetcher, desc content.Descriptor, p P
 		if depth > MaxIndexDepth {
 			return content.Descriptor{}, fmt.Errorf("%w: indexes within indexes, more than %d deep", content.ErrInvalid, MaxIndexDepth)
 		}
-		data, err := content.ReadAll(ctx, src, desc)
-		if err != nil {
-			return content.Descriptor{}, err
-		}
-		doc, err := content.ParseDocument(desc.MediaType, data)
+		doc, _, err := content.FetchDocument(ctx, src, desc)
 		if err != nil {
 			return content.Descriptor{}, err
 		}

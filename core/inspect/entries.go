@@ -63,11 +63,7 @@ func (l *list) index(ctx context.Context, src content.Fetcher, desc content.Desc
 	if depth > image.MaxIndexDepth {
 		return fmt.Errorf("%w: indexes within indexes, more than %d deep", content.ErrInvalid, image.MaxIndexDepth)
 	}
-	data, err := content.ReadAll(ctx, src, desc)
-	if err != nil {
-		return err
-	}
-	doc, err := content.ParseDocument(desc.MediaType, data)
+	doc, _, err := content.FetchDocument(ctx, src, desc)
 	if err != nil {
 		return err
 	}

@@ -130,11 +130,7 @@ func (r *reader) index(ctx context.Context, desc content.Descriptor, depth int) 
 	if depth > image.MaxIndexDepth {
 		return nil, fmt.Errorf("%w: indexes within indexes, more than %d deep", content.ErrInvalid, image.MaxIndexDepth)
 	}
-	data, err := content.ReadAll(ctx, r.src, desc)
-	if err != nil {
-		return nil, err
-	}
-	doc, err := content.ParseDocument(desc.MediaType, data)
+	doc, data, err := content.FetchDocument(ctx, r.src, desc)
 	if err != nil {
 		return nil, err
 	}
@@ -244,11 +240,7 @@ func (r *reader) damaged(ctx context.Context, desc content.Descriptor, why error
 	if !errors.Is(why, content.ErrInvalid) && !errors.Is(why, content.ErrNotFound) {
 		return nil, why
 	}
-	data, err := content.ReadAll(ctx, r.src, desc)
-	if err != nil {
-		return nil, err
-	}
-	doc, err := content.ParseDocument(desc.MediaType, data)
+	doc, data, err := content.FetchDocument(ctx, r.src, desc)
 	if err != nil {
 		return nil, err
 	}
