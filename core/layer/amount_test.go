@@ -46,7 +46,7 @@ func TestAmountEndsTheWalk(t *testing.T) {
 	tree := openTree(t, dir)
 	o, err := prepared(&Options{MaxFiles: 40, Workers: NewWorkers(1)})
 	must(t, err)
-	s := &scanner{opts: o, rules: newRules(nil), views: map[*Tree]view{}, slots: make(chan struct{}, 1), hasParents: map[string]bool{}}
+	s := &scanner{opts: o, rules: newRules(nil), views: map[*Tree]view{}, hasParents: map[string]bool{}}
 	defer s.close()
 	if err := s.run(t.Context(), []File{{Target: "/in", Tree: tree, Local: "."}}); !errors.Is(err, ErrTooManyFiles) {
 		t.Errorf("got %v", err)

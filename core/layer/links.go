@@ -234,7 +234,7 @@ func (l *linker) replaceByDir(ctx context.Context, n *node, p place, name string
 	l.become(n, p, st)
 	before := len(l.folders)
 	group, ctx := errgroup.WithContext(ctx)
-	start(group, func() error { return l.walk(ctx, group, p, st) })
+	l.walk(ctx, group, found{p, st})
 	if err := group.Wait(); err != nil {
 		return err
 	}

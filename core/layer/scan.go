@@ -34,7 +34,7 @@ func Scan(ctx context.Context, files []File, opts *Options) ([]Entry, error) {
 }
 
 func scan(ctx context.Context, files []File, o *Options) (*list, error) {
-	s := &scanner{opts: o, rules: newRules(o.Ignores), views: map[*Tree]view{}, slots: make(chan struct{}, max(minWalkers, o.Workers.cores)), hasParents: map[string]bool{}}
+	s := &scanner{opts: o, rules: newRules(o.Ignores), views: map[*Tree]view{}, hasParents: map[string]bool{}}
 	defer s.close()
 	if err := s.run(ctx, files); err != nil {
 		return nil, err
@@ -52,17 +52,15 @@ func scan(ctx context.Context, files []File, o *Options) (*list, error) {
 	return &list{nodes, o, s.rules.read.list}, nil
 }
 
-// minWalkers is how many directories are walked at once at least. They share the processors with what else there is to do.
-const minWalkers = 4
-
 // scanner is one call of Scan.
 type scanner struct {
 	opts  *Options
 	rules *rules
 	views map[*Tree]view
-	slots chan struct{}
 
 	mu       sync.Mutex // guards what follows while directories are walked
+	pending  []found
+	walkers  int
 	folders  []*folder
 	found    amount
 	problems []*Error
@@ -206,7 +204,7 @@ func (s *scanner) localSource(ctx context.Context, group *errgroup.Group, p plac
 		s.roots = append(s.roots, root{p.target, p.placed()})
 		s.parents(p.target, p.source, p.order)
 		s.targetDir(p, st)
-		start(group, func() error { return s.walk(ctx, group, p, st) })
+		s.walk(ctx, group, found{p, st})
 		return
 	}
 	if into {

@@ -26,44 +26,81 @@ const rawHint = "raw_names = True packs it all the same"
 
 var errWhiteoutName = errors.New(`name begins with ".wh.", which removes files of the layers below`)
 
-// walk adds all that is below the directory p. Directories in it are walked by other goroutines of the group while there are slots.
-func (s *scanner) walk(ctx context.Context, group *errgroup.Group, p place, st stat) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+// found is a directory that is to be walked.
+type found struct {
+	place
+	stat
+}
+
+// walk has all that is below directories added by goroutines of the group. Whichever is free takes the directory that was found last, so that none idles
+// while there is one, and that those above it are likely to be open still.
+func (s *scanner) walk(ctx context.Context, group *errgroup.Group, dirs ...found) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pending = append(s.pending, dirs...)
+	for range min(len(dirs), s.maxWalkers()-s.walkers) {
+		s.walkers++
+		start(group, func() error { return s.walkPending(ctx, group) })
 	}
-	if s.opts.MaxDepth != nil && p.depth >= *s.opts.MaxDepth {
-		return nil
-	}
-	p.over = nil
-	in := newFolder(p)
-	var dirs []found
-	var err error
-	if busy := s.opts.Workers.do(ctx, func() { dirs, err = s.list(in, st) }); busy != nil {
-		return busy
-	}
-	if err != nil {
-		s.problemOf(p, err)
-		return nil
-	}
-	s.add(in)
-	if err := s.tooMuch(); err != nil {
-		return err
-	}
-	if p.tree.shuffled {
-		shuffle(dirs)
-	}
-	for _, dir := range dirs {
-		if err := s.descend(ctx, group, dir.place, dir.stat); err != nil {
+}
+
+// minWalkers is how many directories are walked at once at least. They share the processors with what else there is to do.
+const minWalkers = 4
+
+func (s *scanner) maxWalkers() int { return max(minWalkers, s.opts.Workers.cores) }
+
+func (s *scanner) walkPending(ctx context.Context, group *errgroup.Group) error {
+	for dir, ok := s.next(); ok; dir, ok = s.next() {
+		if err := s.enter(ctx, group, dir); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// found is a directory that is to be walked.
-type found struct {
-	place
-	stat
+// next takes a directory that is to be walked. Without one it is false, and whoever asked is no walker any more.
+func (s *scanner) next() (found, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := len(s.pending) - 1
+	if last < 0 {
+		s.walkers--
+		return found{}, false
+	}
+	dir := s.pending[last]
+	s.pending[last] = found{}
+	s.pending = s.pending[:last]
+	return dir, true
+}
+
+// enter adds what is in one directory, and has those in it walked.
+func (s *scanner) enter(ctx context.Context, group *errgroup.Group, dir found) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if s.opts.MaxDepth != nil && dir.depth >= *s.opts.MaxDepth {
+		return nil
+	}
+	dir.over = nil
+	in := newFolder(dir.place)
+	var dirs []found
+	var err error
+	if busy := s.opts.Workers.do(ctx, func() { dirs, err = s.list(in, dir.stat) }); busy != nil {
+		return busy
+	}
+	if err != nil {
+		s.problemOf(dir.place, err)
+		return nil
+	}
+	s.add(in)
+	if err := s.tooMuch(); err != nil {
+		return err
+	}
+	if dir.tree.shuffled {
+		shuffle(dirs)
+	}
+	s.walk(ctx, group, dirs...)
+	return nil
 }
 
 // list fills a folder, and returns the directories in it.
@@ -82,20 +119,6 @@ func (s *scanner) list(in *folder, st stat) (dirs []found, err error) {
 		}
 	})
 	return dirs, cmp.Or(changed(listErr), err)
-}
-
-// descend walks a directory in a goroutine of its own if there is a slot, else here.
-func (s *scanner) descend(ctx context.Context, group *errgroup.Group, p place, st stat) error {
-	select {
-	case s.slots <- struct{}{}:
-		start(group, func() error {
-			defer func() { <-s.slots }()
-			return s.walk(ctx, group, p, st)
-		})
-		return nil
-	default:
-		return s.walk(ctx, group, p, st)
-	}
 }
 
 // visit adds one name of a directory to its folder, unless it is ignored, skipped or a problem, as err is. It returns the place of a directory that is to be
