@@ -9,18 +9,13 @@ import (
 
 // finish sorts what was found, takes each path once and checks the whole.
 func (s *scanner) finish() []*node {
-	nodes := withoutEmpty(s.nodes())
-	slices.SortFunc(nodes, func(a, b *node) int {
-		if c := comparePaths(a, b); c != 0 {
-			return c
-		}
-		return cmp.Or(cmp.Compare(b.rank, a.rank), cmp.Compare(b.in.order, a.in.order))
-	})
-	nodes = s.once(nodes)
+	s.dropEmpty()
+	dirs := directories(s.folders)
+	nodes := s.once(dirs.sorted())
 	t := table(nodes)
 	s.checkParents(t)
 	s.checkWhiteouts(t)
-	s.warnFolded(t)
+	s.warnFolded(dirs)
 	if s.opts.KeepHardLinks {
 		s.keepHardLinks(t)
 	}
@@ -28,38 +23,99 @@ func (s *scanner) finish() []*node {
 	return nodes
 }
 
-// nodes are those of all folders.
-func (s *scanner) nodes() []*node {
-	count := 0
+// dropEmpty drops the ignored directories that nothing below needs.
+func (s *scanner) dropEmpty() {
+	var empty []*node
+	needed := map[string]bool{"": true}
 	for _, f := range s.folders {
-		count += len(f.nodes)
-	}
-	nodes := make([]*node, 0, count)
-	for _, f := range s.folders {
+		needs := false
 		for i := range f.nodes {
-			if n := &f.nodes[i]; !n.has(dropped) {
-				nodes = append(nodes, n)
+			n := &f.nodes[i]
+			if n.rank == rankEmpty {
+				empty = append(empty, n)
+			} else {
+				needs = needs || !n.has(dropped)
 			}
 		}
-	}
-	return nodes
-}
-
-// withoutEmpty takes out the ignored directories that nothing below needs.
-func withoutEmpty(nodes []*node) []*node {
-	if !slices.ContainsFunc(nodes, func(n *node) bool { return n.rank == rankEmpty }) {
-		return nodes
-	}
-	needed := map[string]bool{"": true}
-	for _, n := range nodes {
-		if n.rank == rankEmpty {
-			continue
-		}
-		for dir := n.in.target; !needed[dir]; dir = parent(dir) {
+		for dir := f.target; needs && !needed[dir]; dir = parent(dir) {
 			needed[dir] = true
 		}
 	}
-	return slices.DeleteFunc(nodes, func(n *node) bool { return n.rank == rankEmpty && !needed[n.path()] })
+	for _, n := range empty {
+		if !needed[n.path()] {
+			n.status |= dropped
+		}
+	}
+}
+
+// directory is what goes into one directory of the layer.
+type directory struct {
+	nodes []*node  // by name; of one name the one that counts is the first
+	below []string // the names of the directories of which something is in the layer, in the order of the paths of that
+}
+
+// directoryTree has the directories of a layer by their paths.
+type directoryTree map[string]*directory
+
+// directories puts the nodes of folders together that go into the same directory.
+func directories(folders []*folder) directoryTree {
+	t := make(directoryTree, len(folders)+1)
+	t[""] = &directory{}
+	for _, f := range folders {
+		d := t.at(f.target)
+		mixed := len(d.nodes) > 0
+		d.nodes = slices.Grow(d.nodes, len(f.nodes))
+		for i := range f.nodes {
+			if n := &f.nodes[i]; !n.has(dropped) {
+				d.nodes = append(d.nodes, n)
+			}
+		}
+		if mixed {
+			slices.SortFunc(d.nodes, func(a, b *node) int {
+				return cmp.Or(strings.Compare(a.base, b.base), cmp.Compare(b.rank, a.rank), cmp.Compare(b.in.order, a.in.order))
+			})
+		}
+	}
+	for _, d := range t {
+		slices.SortFunc(d.below, func(a, b string) int { return compareJoined(a, "", b, "") })
+	}
+	return t
+}
+
+// at returns a directory, which it adds, with those above it, if need be.
+func (t directoryTree) at(name string) *directory {
+	d := t[name]
+	if d == nil {
+		d = &directory{}
+		t[name] = d
+		dir, base := split(name)
+		above := t.at(dir)
+		above.below = append(above.below, base)
+	}
+	return d
+}
+
+// sorted returns the nodes by the bytes of their paths. That is not the order of a walk: "a-b" is between "a" and "a/b". But what is in a directory is in one piece.
+func (t directoryTree) sorted() []*node {
+	count := 0
+	for _, d := range t {
+		count += len(d.nodes)
+	}
+	return t.appendSorted(make([]*node, 0, count), "")
+}
+
+func (t directoryTree) appendSorted(nodes []*node, name string) []*node {
+	d := t[name]
+	i := 0
+	for _, base := range d.below {
+		from := i
+		for i < len(d.nodes) && compareJoined("", d.nodes[i].base, base, "") < 0 {
+			i++
+		}
+		nodes = append(nodes, d.nodes[from:i]...)
+		nodes = t.appendSorted(nodes, below(name, base))
+	}
+	return append(nodes, d.nodes[i:]...)
 }
 
 // once keeps the first of the nodes of each path, which must all be directories: the most explicit one, of these that of the latest source.
@@ -148,22 +204,28 @@ func (s *scanner) checkWhiteouts(t table) {
 }
 
 // warnFolded warns about names that are one name where case does not count.
-func (s *scanner) warnFolded(t table) {
-	type name struct{ dir, folded string }
-	seen := map[name]*node{}
-	for _, n := range t {
-		folded := strings.ToLower(n.base)
-		if folded == n.base {
-			continue
+func (s *scanner) warnFolded(dirs directoryTree) {
+	seen := map[string]*node{}
+	for _, d := range dirs {
+		clear(seen)
+		for _, n := range d.nodes {
+			folded := strings.ToLower(n.base)
+			if folded == n.base {
+				continue
+			}
+			other := seen[folded]
+			if i, ok := d.find(folded); ok {
+				other = d.nodes[i]
+			}
+			if other != nil && other.base != n.base {
+				s.warn(fmt.Sprintf("%s: %q and %q differ only in case", quoted(n.in.source), other.path(), n.path()))
+			}
+			seen[folded] = n
 		}
-		key := name{n.in.target, folded}
-		other := t.findIn(key.dir, key.folded)
-		if other == nil {
-			other = seen[key]
-		}
-		if other != nil {
-			s.warn(fmt.Sprintf("%s: %q and %q differ only in case", quoted(n.in.source), other.path(), n.path()))
-		}
-		seen[key] = n
 	}
+}
+
+// find returns the place of the first node of a name.
+func (d *directory) find(base string) (int, bool) {
+	return slices.BinarySearchFunc(d.nodes, base, func(n *node, base string) int { return strings.Compare(n.base, base) })
 }

@@ -33,7 +33,7 @@ const maxCopied = 30_000
 // links decides about every link that was found, and about those in directories that take a link's place. Their order is that of their
 // paths, so that the outcome depends on nothing else.
 func (s *scanner) links(ctx context.Context) error {
-	if s.opts.Symlinks == SymlinksKeep {
+	if s.opts.Symlinks == SymlinksKeep || !slices.ContainsFunc(s.folders, (*folder).hasUndecided) {
 		return nil
 	}
 	l := &linker{scanner: s, byDir: make(map[string][]*folder, len(s.folders))}
@@ -46,6 +46,15 @@ func (s *scanner) links(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func (f *folder) hasUndecided() bool {
+	for i := range f.nodes {
+		if f.nodes[i].undecided() != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // index adds folders, and the links in them to those that are still to be decided.
