@@ -209,7 +209,7 @@ func writeNotes(b *strings.Builder, j *jobResult) {
 func writeConditions(b *strings.Builder) {
 	b.WriteString(`## Conditions
 
-- **The same for all.** The base, made of Debian's packages; the registry, on the same machine and file system; the files, which are in the page cache: each tool does each job once
+- **The same for all.** The base, made of Debian's packages; the registry, on the same machine and file system; the files, which are in the page cache: each tool does each job but that of the big file once
   before the first measurement. The order of the tools is another one in each round. Disks are synced before each measurement. Each tool has a home of its own.
 - **Cold.** Before each run, the registry loses all but the base, and a tool all that it keeps. Then tools that keep base images pull the base, which is not measured: BuildKit,
   buildah, and skopeo for umoci, which works on layouts. What is removed from tools is put aside before and removed much later, since ext4 is slow in making many

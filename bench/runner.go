@@ -66,7 +66,7 @@ func (r *runner) leave() error {
 	if err := unmount(r.dir); err != nil {
 		return err
 	}
-	if r.stage.job.once || r.stage.lab.quick {
+	if r.stage.job.big || r.stage.lab.quick {
 		return remove(r.dir)
 	}
 	return r.stage.aside(r.dir)

@@ -34,10 +34,10 @@ func (l *lab) do(ctx context.Context, j *job) (*jobResult, error) {
 	}
 	result := &jobResult{Name: j.name, When: time.Now().UTC().Truncate(time.Second), Commit: l.versions["imgscript"], Before: loadAverage()}
 	runs := l.runs * max(1, j.times)
-	if j.once {
-		runs = 1
-	} else if err := s.round(ctx, 0, true); err != nil { // the one that does not count
-		return nil, err
+	if !j.big {
+		if err := s.round(ctx, 0, true); err != nil { // the one that does not count
+			return nil, err
+		}
 	}
 	for n := range runs {
 		if err := s.round(ctx, n+1, n+1 == runs); err != nil {
@@ -167,7 +167,7 @@ func (s *stage) turn(ctx context.Context, r *runner, n int, verify bool) (sample
 			err = fmt.Errorf("the image is not what it should be: %w", err)
 		}
 	}
-	if s.job.once { // so much data is there for one tool at a time
+	if s.job.big {
 		r.daemon.stop()
 		r.daemon = nil
 		err = errors.Join(err, r.leave(), s.target.reset())
