@@ -24,7 +24,7 @@ func TestCollectLate(t *testing.T) {
 	}
 	t.Setenv("GOGC", "")
 	collectLate()
-	if got := percent(); got != 800 {
+	if got := percent(); got != 400 {
 		t.Errorf("before a collection: %d %%", got)
 	}
 	for range 1000 {
