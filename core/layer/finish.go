@@ -26,7 +26,7 @@ func (s *scanner) finish() []*node {
 // dropEmpty drops the ignored directories that nothing below needs.
 func (s *scanner) dropEmpty() {
 	var empty []*node
-	needed := map[string]bool{"": true}
+	var needing []*folder
 	for _, f := range s.folders {
 		needs := false
 		for i := range f.nodes {
@@ -37,7 +37,16 @@ func (s *scanner) dropEmpty() {
 				needs = needs || !n.has(dropped)
 			}
 		}
-		for dir := f.target; needs && !needed[dir]; dir = parent(dir) {
+		if needs {
+			needing = append(needing, f)
+		}
+	}
+	if empty == nil {
+		return
+	}
+	needed := map[string]bool{"": true}
+	for _, f := range needing {
+		for dir := f.target; !needed[dir]; dir = parent(dir) {
 			needed[dir] = true
 		}
 	}
@@ -51,6 +60,7 @@ func (s *scanner) dropEmpty() {
 // directory is what goes into one directory of the layer.
 type directory struct {
 	nodes []*node  // by name; of one name the one that counts is the first
+	mixed bool     // they are from more than one folder
 	below []string // the names of the directories of which something is in the layer, in the order of the paths of that
 }
 
@@ -63,20 +73,20 @@ func directories(folders []*folder) directoryTree {
 	t[""] = &directory{}
 	for _, f := range folders {
 		d := t.at(f.target)
-		mixed := len(d.nodes) > 0
+		d.mixed = len(d.nodes) > 0
 		d.nodes = slices.Grow(d.nodes, len(f.nodes))
 		for i := range f.nodes {
 			if n := &f.nodes[i]; !n.has(dropped) {
 				d.nodes = append(d.nodes, n)
 			}
 		}
-		if mixed {
+	}
+	for _, d := range t {
+		if d.mixed {
 			slices.SortFunc(d.nodes, func(a, b *node) int {
 				return cmp.Or(strings.Compare(a.base, b.base), cmp.Compare(b.rank, a.rank), cmp.Compare(b.in.order, a.in.order))
 			})
 		}
-	}
-	for _, d := range t {
 		slices.SortFunc(d.below, func(a, b string) int { return compareJoined(a, "", b, "") })
 	}
 	return t
@@ -208,16 +218,16 @@ func (s *scanner) warnFolded(dirs directoryTree) {
 	seen := map[string]*node{}
 	for _, d := range dirs {
 		clear(seen)
-		for _, n := range d.nodes {
+		for i, n := range d.nodes {
 			folded := strings.ToLower(n.base)
-			if folded == n.base {
+			if folded == n.base || i > 0 && d.nodes[i-1].base == n.base { // of one name only the first counts
 				continue
 			}
 			other := seen[folded]
 			if i, ok := d.find(folded); ok {
 				other = d.nodes[i]
 			}
-			if other != nil && other.base != n.base {
+			if other != nil {
 				s.warn(fmt.Sprintf("%s: %q and %q differ only in case", quoted(n.in.source), other.path(), n.path()))
 			}
 			seen[folded] = n

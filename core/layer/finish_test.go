@@ -55,3 +55,19 @@ func paths(nodes []*node) (list []string) {
 	}
 	return list
 }
+
+// TestFoldedOnce: a directory that several sources have gives one warning.
+func TestFoldedOnce(t *testing.T) {
+	var folders []*folder
+	for order, name := range []string{"in/A", "in/A", "in/a"} {
+		f, n := folderOf(name, "source", order)
+		n.kind = TypeDirectory
+		n.in.source = string(rune('x' + order))
+		folders = append(folders, f)
+	}
+	s := &scanner{}
+	s.warnFolded(directories(folders))
+	if len(s.warnings) != 1 {
+		t.Errorf("got %q", s.warnings)
+	}
+}
